@@ -1,0 +1,152 @@
+//! Reading a value, or getting the right to compute it: one caller computes, the others wait.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::bindings::strongroom::cache::types as wit;
+use crate::cache::Cache;
+use crate::error::Error;
+use crate::ttl::{Ttl, whole_seconds};
+use crate::value::{self, Value};
+
+/// How [`Cache::fetch`] treats a value that is old or not there yet.
+///
+/// ```
+/// use std::time::Duration;
+/// use strongroom::FetchOptions;
+///
+/// let options = FetchOptions { grace: Duration::from_secs(60), ..FetchOptions::default() };
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FetchOptions {
+    /// For how long beyond its lifetime a value may still be served while one caller refreshes it.
+    /// Whole seconds, rounded up, at most 65535. None by default.
+    ///
+    /// It is stored with the value when the fill is completed.
+    pub grace: Duration,
+    /// How long to wait for another caller that is computing the value. Whole milliseconds,
+    /// rounded up. One second by default.
+    pub wait: Duration,
+}
+
+impl Default for FetchOptions {
+    fn default() -> Self {
+        Self { grace: Duration::ZERO, wait: Duration::from_secs(1) }
+    }
+}
+
+impl FetchOptions {
+    fn wait_milliseconds(&self) -> u32 {
+        let whole = self.wait.as_nanos().div_ceil(1_000_000);
+        u32::try_from(whole).unwrap_or(u32::MAX)
+    }
+}
+
+/// What [`Cache::fetch`] found.
+#[derive(Debug)]
+pub enum Fetched<T> {
+    /// The value.
+    Hit(T),
+    /// The value is past its lifetime but within its grace, and another caller is refreshing it. Use it.
+    Stale(T),
+    /// The value is past its lifetime but within its grace, and this caller is to refresh it.
+    /// If that fails, the value still serves.
+    Refresh(T, Fill<T>),
+    /// There is no value, and this caller is to compute it.
+    Vacant(Fill<T>),
+    /// There is no value, and another caller is still computing it: compute it, too, and don't store it.
+    Busy,
+}
+
+impl Cache {
+    /// The value under the key, or the right to compute it, which one caller has at a time.
+    ///
+    /// ```no_run
+    /// # use strongroom::{Error, FetchOptions, Fetched, Ttl, cache};
+    /// # fn ask_the_bank() -> f64 { 1.0892 }
+    /// fn rate() -> Result<f64, Error> {
+    ///     match cache()?.fetch("rate", FetchOptions::default())? {
+    ///         Fetched::Hit(rate) | Fetched::Stale(rate) => Ok(rate),
+    ///         Fetched::Vacant(fill) | Fetched::Refresh(_, fill) => {
+    ///             let rate = ask_the_bank();
+    ///             fill.complete(&rate, Ttl::minutes(10))?;
+    ///             Ok(rate)
+    ///         }
+    ///         Fetched::Busy => Ok(ask_the_bank()),
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Decode`] where the entry is there, but is no `T`; [`Error::InvalidTtl`] where the grace
+    /// is longer than the host allows.
+    pub fn fetch<T: DeserializeOwned>(&self, key: &str, options: FetchOptions) -> Result<Fetched<T>, Error> {
+        let grace = whole_seconds(options.grace);
+        let wait = options.wait_milliseconds();
+        let found = self.handle.fetch(key, grace, wait);
+        let read = |value| value::decode(Value::from_wit(value));
+        Ok(match found.map_err(Error::from_wit)? {
+            wit::Fetched::Hit(value) => Fetched::Hit(read(value)?),
+            wit::Fetched::Stale(value) => Fetched::Stale(read(value)?),
+            wit::Fetched::Refresh((value, fill)) => Fetched::Refresh(read(value)?, Fill::new(fill)),
+            wit::Fetched::Vacant(fill) => Fetched::Vacant(Fill::new(fill)),
+            wit::Fetched::Busy => Fetched::Busy,
+        })
+    }
+}
+
+/// The right to compute one key's value, held by one caller at a time.
+///
+/// Dropping it gives the right back, so that a computation that fails lets the next caller try.
+/// The host takes it back by itself after its lease (10 seconds unless configured).
+#[must_use = "dropping a fill gives the right to compute the value back"]
+pub struct Fill<T> {
+    handle: wit::Fill,
+    // It takes a `T`, and holds none.
+    value: PhantomData<fn(T)>,
+}
+
+impl<T> Fill<T> {
+    fn new(handle: wit::Fill) -> Self {
+        Self { handle, value: PhantomData }
+    }
+}
+
+impl<T: Serialize> Fill<T> {
+    /// Stores the computed value, with the grace that [`Cache::fetch`] was given.
+    ///
+    /// Answers `false` if the right was lost before: its lease ran out, or somebody wrote,
+    /// deleted or cleared the entry meanwhile. The value is still good for the caller.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cache::set`].
+    pub fn complete(self, value: &T, ttl: Ttl) -> Result<bool, Error> {
+        let value = value::encode(value)?;
+        self.handle.complete(value.to_wit(), ttl.to_wit()).map_err(Error::from_wit)
+    }
+}
+
+impl<T> fmt::Debug for Fill<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fill").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_are_whole_milliseconds_rounded_up() {
+        let waiting = |wait| FetchOptions { wait, ..FetchOptions::default() };
+        assert_eq!(FetchOptions::default().wait_milliseconds(), 1000);
+        assert_eq!(waiting(Duration::ZERO).wait_milliseconds(), 0);
+        assert_eq!(waiting(Duration::from_nanos(1)).wait_milliseconds(), 1);
+        assert_eq!(waiting(Duration::MAX).wait_milliseconds(), u32::MAX);
+    }
+}
