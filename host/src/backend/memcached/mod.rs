@@ -1,0 +1,167 @@
+//! Entries on a memcached server of version 1.6.18 or later, over its meta protocol.
+//!
+//! A call goes down through these files, and its reply comes back up: `operation` (what is asked, in
+//! memcached's terms), `queue` (callers to task), `connection` (the task that owns the socket; `greeting`: its first
+//! words), `outbox` (bytes out) and `protocol` (requests to bytes, bytes to replies).
+
+mod connection;
+mod greeting;
+mod operation;
+mod outbox;
+mod protocol;
+mod queue;
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use async_trait::async_trait;
+use tokio::time::Instant;
+
+use self::connection::Connection;
+use self::operation::Operation;
+use super::{Backend, Begun, Condition, Error, Step, StoreOutcome, Versioned};
+use crate::limits::{CONNECT_TIMEOUT, TIMEOUT, VALUE_BYTES_MAX};
+use crate::stored::{StorageKey, Stored};
+use crate::ttl::Lifetime;
+
+/// Room for what sealing adds to a value: key id, nonce, tag and raw length are 48 bytes.
+const SEAL_BYTES: usize = 64;
+
+/// Longest lease: what memcached takes as a relative time. Far beyond any use.
+const LEASE_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// Where the server is, and how long to wait for it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MemcachedOptions {
+    /// Host name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// Time to reach the server and greet it.
+    pub connect_timeout: Duration,
+    /// Time for a whole operation, connecting included.
+    pub timeout: Duration,
+    /// Largest sealed entry, in bytes. A larger one is refused before it is sent, and one that is found on the
+    /// server all the same is a miss.
+    pub item_bytes_max: usize,
+}
+
+impl Default for MemcachedOptions {
+    /// `localhost:11211`, with the default [limits](crate::limits).
+    fn default() -> Self {
+        Self {
+            host: "localhost".to_owned(),
+            port: 11211,
+            connect_timeout: CONNECT_TIMEOUT,
+            timeout: TIMEOUT,
+            item_bytes_max: VALUE_BYTES_MAX + SEAL_BYTES,
+        }
+    }
+}
+
+/// A memcached server, behind one connection that all callers share.
+///
+/// The connection is made when the first operation comes, and again after it is lost. It is served by a task on
+/// the tokio runtime (with time and IO) of the operation that found none, and is as alive as that
+/// runtime is.
+///
+/// Leases, lifetimes and grace have memcached's precision: whole seconds, of which the first may be short. A
+/// lifetime or lease of one second becomes two, as memcached may end one second at once.
+///
+/// # Where an operation is less than atomic
+///
+/// - [`count`](Backend::count): where another caller changes the entry at the very moment, the number that is
+///   counted is whatever decimal number is there now, of whatever kind.
+/// - [`touch`](Backend::touch): an entry that replaces the one that was seen, at the very moment, is touched.
+pub struct Memcached {
+    connection: Connection,
+}
+
+/// What a server says of itself: see [`Memcached::report`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ServerReport {
+    /// Its version, like `1.6.18`.
+    pub version: String,
+    /// Largest sealed entry that it takes, in bytes: its item size limit (`-I`) less what it adds to an entry.
+    pub item_bytes_max: usize,
+    /// From a meta command to its reply. `None` where the server does not know the meta commands, as some
+    /// proxies; nothing works without.
+    pub round_trip: Option<Duration>,
+}
+
+impl Memcached {
+    /// A server that is connected to when it is first needed.
+    pub fn new(options: MemcachedOptions) -> Self {
+        Self { connection: Connection::new(options) }
+    }
+
+    /// Asks the server what it is, for operators, on a connection of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] where it can't be reached or is too old, with the reason.
+    pub async fn report(&self) -> Result<ServerReport, Error> {
+        let probed = connection::probe(self.connection.options()).await;
+        let (server, round_trip) = probed.map_err(|reason| Error::Unavailable { reason })?;
+        Ok(ServerReport {
+            version: server.version.to_string(),
+            item_bytes_max: server.value_bytes_max(),
+            round_trip,
+        })
+    }
+
+    fn begin(&self) -> Operation<'_> {
+        let deadline = Instant::now() + self.connection.options().timeout;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        Operation::new(&self.connection, deadline, now)
+    }
+}
+
+#[async_trait]
+impl Backend for Memcached {
+    async fn get_many(&self, keys: &[StorageKey], bytes_max: usize) -> Result<Vec<Option<Versioned>>, Error> {
+        self.begin().get_many(keys, bytes_max).await
+    }
+
+    async fn get(&self, key: &StorageKey) -> Result<Option<Versioned>, Error> {
+        self.begin().get(key).await
+    }
+
+    async fn store(
+        &self,
+        key: &StorageKey,
+        entry: Stored,
+        lifetime: Lifetime,
+        condition: Condition,
+    ) -> Result<StoreOutcome, Error> {
+        self.begin().store(key, entry, lifetime, condition).await
+    }
+
+    async fn store_many(
+        &self,
+        entries: Vec<(StorageKey, Stored)>,
+        lifetime: Lifetime,
+    ) -> Vec<Result<(), Error>> {
+        self.begin().store_many(entries, lifetime).await
+    }
+
+    async fn delete_many(&self, keys: &[StorageKey]) -> Result<Vec<bool>, Error> {
+        self.begin().delete_many(keys).await
+    }
+
+    async fn touch(&self, key: &StorageKey, lifetime: Lifetime) -> Result<bool, Error> {
+        self.begin().touch(key, lifetime).await
+    }
+
+    async fn count(&self, key: &StorageKey, step: Step) -> Result<Option<u64>, Error> {
+        self.begin().count(key, step).await
+    }
+
+    async fn begin_fill(&self, key: &StorageKey, lease: Duration) -> Result<Begun, Error> {
+        let lease = Lifetime::at_least(lease.min(LEASE_MAX));
+        self.begin().begin_fill(key, lease).await
+    }
+
+    async fn abandon_fill(&self, key: &StorageKey, version: u64) -> Result<(), Error> {
+        self.begin().abandon_fill(key, version).await
+    }
+}

@@ -1,0 +1,352 @@
+//! What each operation of a [`Backend`](crate::backend::Backend) means in memcached's terms.
+//!
+//! memcached knows items; whether one is live is for this file to say. A fill's placeholder and an entry within its
+//! grace are items too, so an operation that depends on what is there looks first, and then changes just what it saw:
+//! by its version (`C`), or with a look at what it hit. A lost race starts over, up to a limit.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+
+use super::connection::Connection;
+use super::protocol::{Found, Lease, Reply, Request, Ttl, When};
+use super::queue::{Failure, Outcome};
+use crate::backend::{Begun, Condition, Error, Step, StoreOutcome, Versioned};
+use crate::limits::SWAP_ATTEMPTS_MAX;
+use crate::stored::{Kind, StorageKey, Stored};
+use crate::ttl::Lifetime;
+
+/// Up to here a counter is left to memcached, which wraps where a counter must stop: no race of increments gets
+/// from here to `i64::MAX`.
+const COUNTED_BY_SERVER_MAX: i64 = 1 << 62;
+
+/// The same for one step.
+const STEP_BY_SERVER_MAX: u64 = 1 << 32;
+
+/// One operation under way.
+pub(super) struct Operation<'a> {
+    connection: &'a Connection,
+    deadline: Instant,
+    /// Unix time at its start, in seconds.
+    now: u64,
+}
+
+impl<'a> Operation<'a> {
+    pub(super) fn new(connection: &'a Connection, deadline: Instant, now: u64) -> Self {
+        Self { connection, deadline, now }
+    }
+
+    pub(super) async fn get_many(
+        &self,
+        keys: &[StorageKey],
+        bytes_max: usize,
+    ) -> Result<Vec<Option<Versioned>>, Error> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let requests = keys.iter().map(|key| Request::Read(*key)).collect();
+        let replies = self.call(requests, bytes_max).await?;
+        let item_bytes_max = self.connection.options().item_bytes_max;
+        let mut entries = Vec::with_capacity(keys.len());
+        for reply in replies {
+            entries.push(match reply {
+                Reply::Found(found) if found.is_live() && found.data.is_none() => {
+                    if found.length <= item_bytes_max {
+                        return Err(Error::BatchTooLarge { fit: entries.len() });
+                    }
+                    None
+                }
+                reply => present(reply)?.and_then(entry),
+            });
+        }
+        Ok(entries)
+    }
+
+    pub(super) async fn get(&self, key: &StorageKey) -> Result<Option<Versioned>, Error> {
+        Ok(self.find(Request::Read(*key)).await?.and_then(entry))
+    }
+
+    pub(super) async fn store(
+        &self,
+        key: &StorageKey,
+        entry: Stored,
+        lifetime: Lifetime,
+        condition: Condition,
+    ) -> Result<StoreOutcome, Error> {
+        // Not `limit`: another server may be there by now. The connection task looks at what it really takes.
+        if entry.data.len() > self.connection.options().item_bytes_max {
+            return Err(Error::TooLarge { limit: self.limit() });
+        }
+        let store = |when| self.store_request(key, &entry, lifetime, when);
+        for _ in 0..SWAP_ATTEMPTS_MAX {
+            let when = match condition {
+                Condition::Always => When::Always,
+                Condition::Version(version) => When::Version(version),
+                Condition::Absent => match self.one(store(When::Nothing)).await? {
+                    Reply::Done => return Ok(StoreOutcome::Stored),
+                    // Something is there, which may be a placeholder or past its lifetime.
+                    Reply::NotStored => match self.find(Request::Look(*key)).await? {
+                        Some(found) if found.is_live() => return Ok(StoreOutcome::Exists),
+                        Some(found) => When::Version(found.version),
+                        None => continue,
+                    },
+                    reply => return Err(refused(&reply, self.limit())),
+                },
+                Condition::Present => match self.find(Request::Look(*key)).await? {
+                    Some(found) if found.is_live() => When::Version(found.version),
+                    _ => return Ok(StoreOutcome::Missing),
+                },
+            };
+            match (self.one(store(when)).await?, condition) {
+                (Reply::Done, _) => return Ok(StoreOutcome::Stored),
+                (Reply::Missing, Condition::Version(_)) => return Ok(StoreOutcome::Missing),
+                (Reply::Changed, Condition::Version(_)) => {
+                    let found = self.find(Request::Look(*key)).await?;
+                    let live = found.filter(Found::is_live);
+                    return Ok(live.map_or(StoreOutcome::Missing, |_| StoreOutcome::Exists));
+                }
+                (Reply::Missing | Reply::Changed, _) => {}
+                (reply, _) => return Err(refused(&reply, self.limit())),
+            }
+        }
+        Err(lost_race())
+    }
+
+    pub(super) async fn store_many(
+        &self,
+        entries: Vec<(StorageKey, Stored)>,
+        lifetime: Lifetime,
+    ) -> Vec<Result<(), Error>> {
+        let mut limit = self.connection.options().item_bytes_max;
+        // The server's limit may turn out smaller, though hardly twice.
+        for _ in 0..SWAP_ATTEMPTS_MAX {
+            let fitting: Vec<_> = entries.iter().filter(|(_, entry)| entry.data.len() <= limit).collect();
+            let requests: Vec<_> = fitting
+                .iter()
+                .map(|(key, entry)| self.store_request(key, entry, lifetime, When::Always))
+                .collect();
+            let outcome = match requests.is_empty() {
+                true => Ok(Vec::new()),
+                false => self.exchange(requests, 0).await,
+            };
+            if let Err(Failure::TooLarge { limit: smaller }) = outcome
+                && smaller < limit
+            {
+                limit = smaller;
+                continue;
+            }
+            let mut replies = outcome.map(Vec::into_iter);
+            let result = |(_, entry): &(StorageKey, Stored)| {
+                if entry.data.len() > limit {
+                    return Err(Error::TooLarge { limit });
+                }
+                match &mut replies {
+                    Err(failure) => Err(failed(failure.clone(), true)),
+                    Ok(replies) => match replies.next() {
+                        Some(Reply::Done) => Ok(()),
+                        Some(reply) => Err(refused(&reply, limit)),
+                        None => Err(unexpected()),
+                    },
+                }
+            };
+            return entries.iter().map(result).collect();
+        }
+        entries.iter().map(|_| Err(lost_race())).collect()
+    }
+
+    pub(super) async fn delete_many(&self, keys: &[StorageKey]) -> Result<Vec<bool>, Error> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let pair = |key: &StorageKey| [Request::Look(*key), Request::Delete { key: *key, version: None }];
+        let replies = self.call(keys.iter().flat_map(pair).collect(), 0).await?;
+        let was_live = |replies: &[Reply]| match replies {
+            [Reply::Found(found), Reply::Done] => Ok(found.is_live()),
+            [Reply::Missing | Reply::Found(_), Reply::Missing | Reply::Done] => Ok(false),
+            // The server could not say what it has deleted.
+            _ => Err(Error::OutcomeUnknown { reason: "the server is out of memory".to_owned() }),
+        };
+        replies.chunks(2).map(was_live).collect()
+    }
+
+    pub(super) async fn touch(&self, key: &StorageKey, lifetime: Lifetime) -> Result<bool, Error> {
+        let mut found = self.find(Request::Look(*key)).await?;
+        for _ in 0..SWAP_ATTEMPTS_MAX {
+            let Some(seen) = found.filter(Found::is_live) else {
+                return Ok(false);
+            };
+            let grace = seen.flags.grace();
+            let ttl = Ttl::new(lifetime, grace, self.now);
+            match self.find(Request::Touch(*key, ttl)).await? {
+                None => return Ok(false),
+                Some(touched) if touched.flags.is_entry() && touched.flags.grace() == grace => {
+                    return Ok(true);
+                }
+                // Another entry has got the lifetime, and its grace was not added: once more.
+                Some(touched) if touched.flags.is_entry() => found = Some(touched),
+                // A placeholder must not live as long as an entry: that would keep everybody from filling it.
+                Some(touched) => {
+                    self.delete_version(key, touched.version).await?;
+                    return Ok(false);
+                }
+            }
+        }
+        Err(lost_race())
+    }
+
+    pub(super) async fn count(&self, key: &StorageKey, step: Step) -> Result<Option<u64>, Error> {
+        for attempt in 0..SWAP_ATTEMPTS_MAX {
+            let Some(found) = self.find(Request::Read(*key)).await?.filter(Found::is_live) else {
+                return Ok(None);
+            };
+            let (number, next) = counted(&found, step).ok_or(Error::NotAnInteger)?;
+            let request = match step {
+                Step::Up(delta) if number >= COUNTED_BY_SERVER_MAX || delta >= STEP_BY_SERVER_MAX => {
+                    let lifetime = found.remaining.map_or(Lifetime::UntilEvicted, Lifetime::at_least);
+                    let entry = Stored { flags: found.flags, data: next.to_string().into() };
+                    let ttl = Ttl::new(lifetime, Duration::ZERO, self.now);
+                    Request::Store { key: *key, entry, ttl, when: When::Version(found.version) }
+                }
+                // The first attempt counts just what was seen. Where that has changed, it is under fire, and
+                // most likely still a counter; then counting whatever it is now is what makes
+                // progress for everybody.
+                step => {
+                    let version = (attempt == 0).then_some(found.version);
+                    Request::Count { key: *key, step, version }
+                }
+            };
+            match self.one(request).await? {
+                Reply::Done => return Ok(Some(next.unsigned_abs())),
+                Reply::Number(number) => return Ok(Some(number)),
+                Reply::Missing => return Ok(None),
+                Reply::Changed | Reply::NotANumber => {}
+                reply => return Err(refused(&reply, self.limit())),
+            }
+        }
+        Err(lost_race())
+    }
+
+    pub(super) async fn begin_fill(&self, key: &StorageKey, lease: Lifetime) -> Result<Begun, Error> {
+        let ttl = Ttl::new(lease, Duration::ZERO, self.now);
+        let found = self.find(Request::Lease(*key, ttl)).await?;
+        // There is always something after it: what was there, or the placeholder.
+        let found = found.ok_or_else(out_of_memory)?;
+        let version = found.version;
+        Ok(match found.lease {
+            _ if found.is_live() => entry(found).map_or(Begun::Won(version), Begun::Live),
+            Lease::Held if !found.flags.is_entry() => Begun::Held,
+            _ => Begun::Won(version),
+        })
+    }
+
+    pub(super) async fn abandon_fill(&self, key: &StorageKey, version: u64) -> Result<(), Error> {
+        match self.find(Request::Look(*key)).await? {
+            // A fill of an entry within its grace has no placeholder, and the entry stays.
+            Some(found) if found.version == version && !found.flags.is_entry() => {
+                self.delete_version(key, version).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn delete_version(&self, key: &StorageKey, version: u64) -> Result<(), Error> {
+        let request = Request::Delete { key: *key, version: Some(version) };
+        match self.one(request).await? {
+            Reply::Done | Reply::Missing | Reply::Changed => Ok(()),
+            reply => Err(refused(&reply, self.limit())),
+        }
+    }
+
+    async fn find(&self, request: Request) -> Result<Option<Found>, Error> {
+        present(self.one(request).await?)
+    }
+
+    async fn one(&self, request: Request) -> Result<Reply, Error> {
+        let mut replies = self.call(vec![request], usize::MAX).await?;
+        replies.pop().ok_or_else(unexpected)
+    }
+
+    async fn call(&self, requests: Vec<Request>, batch_bytes_max: usize) -> Result<Vec<Reply>, Error> {
+        let is_write = requests.iter().any(Request::is_write);
+        let outcome = self.exchange(requests, batch_bytes_max).await;
+        outcome.map_err(|failure| failed(failure, is_write))
+    }
+
+    /// Sends requests together and waits for their replies, of which there are as many.
+    async fn exchange(&self, requests: Vec<Request>, batch_bytes_max: usize) -> Outcome {
+        let mut ticket = self.connection.call(requests, batch_bytes_max)?;
+        match timeout_at(self.deadline, &mut ticket).await {
+            Ok(outcome) => outcome,
+            Err(_) => ticket.give_up("no reply within the timeout"),
+        }
+    }
+
+    fn store_request(&self, key: &StorageKey, entry: &Stored, lifetime: Lifetime, when: When) -> Request {
+        let ttl = Ttl::new(lifetime, entry.flags.grace(), self.now);
+        Request::Store { key: *key, entry: entry.clone(), ttl, when }
+    }
+
+    /// Largest sealed entry, as far as is known before asking the server.
+    fn limit(&self) -> usize {
+        let server = self.connection.server().map_or(usize::MAX, |server| server.value_bytes_max());
+        self.connection.options().item_bytes_max.min(server)
+    }
+}
+
+/// A live item as an entry. One that is not held is as good as none.
+fn entry(found: Found) -> Option<Versioned> {
+    let Found { flags, remaining, version, data, .. } = found;
+    let live = flags.is_live(remaining);
+    data.filter(|_| live).map(|data| Versioned { entry: Stored { flags, data }, version, remaining })
+}
+
+/// What is there, if anything.
+fn present(reply: Reply) -> Result<Option<Found>, Error> {
+    match reply {
+        Reply::Found(found) => Ok(Some(found)),
+        Reply::Missing => Ok(None),
+        Reply::OutOfMemory => Err(out_of_memory()),
+        _ => Err(unexpected()),
+    }
+}
+
+/// The number in an item that is a counter, and the one after the step.
+fn counted(found: &Found, step: Step) -> Option<(i64, i64)> {
+    let flags = found.flags;
+    if flags.kind() != Kind::Integer || flags.is_encrypted() || flags.is_compressed() {
+        return None;
+    }
+    // memcached leaves spaces where a number gets shorter.
+    let number = str::from_utf8(found.data.as_ref()?).ok()?.trim_end_matches(' ').parse().ok()?;
+    Some((number, step.apply(number)?))
+}
+
+fn refused(reply: &Reply, limit: usize) -> Error {
+    match reply {
+        Reply::TooLarge => Error::TooLarge { limit },
+        Reply::OutOfMemory => out_of_memory(),
+        _ => unexpected(),
+    }
+}
+
+fn out_of_memory() -> Error {
+    Error::Unavailable { reason: "the server is out of memory".to_owned() }
+}
+
+fn lost_race() -> Error {
+    Error::Unavailable { reason: "other callers kept changing the entry".to_owned() }
+}
+
+/// The protocol has checked that each reply suits its request, so this is a fault of ours.
+fn unexpected() -> Error {
+    Error::Unavailable { reason: "a reply that the request can't have".to_owned() }
+}
+
+/// Only a write that was sent has an outcome that could be unknown.
+fn failed(failure: Failure, is_write: bool) -> Error {
+    match failure {
+        Failure::TooLarge { limit } => Error::TooLarge { limit },
+        Failure::Unanswered { reason } if is_write => Error::OutcomeUnknown { reason },
+        Failure::Unanswered { reason } | Failure::NotSent { reason } => Error::Unavailable { reason },
+    }
+}

@@ -1,0 +1,211 @@
+//! What a reply's line says, checked against the request that it must be an answer to.
+
+use std::time::Duration;
+
+use super::{Found, Lease, Reply, Request, Version, When};
+use crate::limits::REPLY_LINE_BYTES_MAX;
+use crate::stored::Flags;
+
+/// Longest number that counting answers.
+const NUMBER_BYTES_MAX: usize = 20;
+
+/// What came is not memcached's answer to what was asked. The connection can't be used any more.
+///
+/// Says nothing of what came: it may be somebody's value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub(in super::super) enum ProtocolError {
+    #[error("a reply line is longer than {REPLY_LINE_BYTES_MAX} bytes")]
+    LineTooLong,
+    #[error("a reply does not follow the protocol")]
+    Malformed,
+    #[error("a reply belongs to another request")]
+    WrongOpaque,
+    #[error("a reply does not suit its request")]
+    WrongReply,
+    #[error("a reply announces {0} bytes, more than the server takes")]
+    ValueTooLong(u64),
+    #[error("the server has too many open connections")]
+    TooManyConnections,
+    #[error("the server asks for authentication")]
+    Unauthenticated,
+    #[error("the server does not know a request (ERROR)")]
+    UnknownCommand,
+    #[error("the server does not accept a request (CLIENT_ERROR)")]
+    ClientError,
+    #[error("the server failed (SERVER_ERROR)")]
+    ServerError,
+}
+
+/// What the next reply must be an answer to.
+#[derive(Clone, Copy)]
+pub(in super::super) struct Expected<'a> {
+    pub(in super::super) request: &'a Request,
+    pub(in super::super) opaque: u64,
+}
+
+/// What a line says.
+pub(super) enum Line {
+    Reply(Reply),
+    Value(Found),
+    Number(usize),
+    Setting(Option<usize>),
+    SettingsEnd,
+}
+
+impl Line {
+    /// Reads a line without its end.
+    pub(super) fn parse(
+        line: &[u8],
+        expected: Expected<'_>,
+        value_bytes_max: usize,
+    ) -> Result<Self, ProtocolError> {
+        let mut words = line.split(|&byte| byte == b' ');
+        let word = words.next().unwrap_or_default();
+        if word.len() != 2 {
+            return parse_long(word, line, expected.request);
+        }
+        let value_length = match (word, expected.request) {
+            (b"VA", Request::Read(_) | Request::Lease(..) | Request::Count { .. }) => {
+                Some(digits_of(words.next().unwrap_or_default())?)
+            }
+            _ => None,
+        };
+        let attributes = Attributes::parse(words)?;
+        match (word, expected.request) {
+            (b"MN", Request::Noop) => return Ok(Line::Reply(Reply::Noop)),
+            _ if attributes.opaque != Some(expected.opaque) => return Err(ProtocolError::WrongOpaque),
+            _ => {}
+        }
+        if let Some(length) = value_length {
+            let too_long = ProtocolError::ValueTooLong(length);
+            let length = usize::try_from(length).map_err(|_| too_long)?;
+            return match expected.request {
+                Request::Count { .. } if length <= NUMBER_BYTES_MAX => Ok(Line::Number(length)),
+                Request::Count { .. } => Err(too_long),
+                _ if length > value_bytes_max => Err(too_long),
+                _ => attributes.found(length).map(Line::Value),
+            };
+        }
+        let reply = match (word, expected.request) {
+            (b"HD", Request::Look(_) | Request::Touch(..)) => Reply::Found(attributes.found(0)?),
+            (b"HD", Request::Store { .. } | Request::Delete { .. }) => Reply::Done,
+            (b"EN", Request::Read(_) | Request::Look(_) | Request::Touch(..) | Request::Lease(..)) => {
+                Reply::Missing
+            }
+            (b"NS", Request::Store { when: When::Nothing, .. }) => Reply::NotStored,
+            (b"NF", Request::Delete { .. } | Request::Count { .. }) => Reply::Missing,
+            (b"NF", Request::Store { when: When::Version(_), .. }) => Reply::Missing,
+            (b"EX", Request::Delete { version: Some(_), .. }) => Reply::Changed,
+            (b"EX", Request::Count { version: Some(_), .. }) => Reply::Changed,
+            (b"EX", Request::Store { when: When::Version(_), .. }) => Reply::Changed,
+            _ => return Err(ProtocolError::WrongReply),
+        };
+        Ok(Line::Reply(reply))
+    }
+}
+
+/// The lines that begin with a longer word: those from before the meta commands, and errors.
+fn parse_long(word: &[u8], line: &[u8], request: &Request) -> Result<Line, ProtocolError> {
+    let rest = line.get(word.len() + 1..).unwrap_or_default();
+    match (word, request) {
+        (b"VERSION", Request::Version) => Ok(Line::Reply(Reply::Version(parse_version(rest)?))),
+        (b"STAT", Request::Settings) => match rest.strip_prefix(b"item_size_max ") {
+            Some(number) => {
+                let number = usize::try_from(digits_of(number)?);
+                number.map(|number| Line::Setting(Some(number))).map_err(|_| ProtocolError::Malformed)
+            }
+            None => Ok(Line::Setting(None)),
+        },
+        (b"END", Request::Settings) => Ok(Line::SettingsEnd),
+        (b"CLIENT_ERROR", Request::Count { .. })
+            if rest == b"cannot increment or decrement non-numeric value" =>
+        {
+            Ok(Line::Reply(Reply::NotANumber))
+        }
+        (b"CLIENT_ERROR", _) if rest == b"unauthenticated" => Err(ProtocolError::Unauthenticated),
+        (b"CLIENT_ERROR", _) => Err(ProtocolError::ClientError),
+        (b"SERVER_ERROR", Request::Store { .. }) if rest == b"object too large for cache" => {
+            Ok(Line::Reply(Reply::TooLarge))
+        }
+        (b"SERVER_ERROR", _) if rest.starts_with(b"out of memory") => Ok(Line::Reply(Reply::OutOfMemory)),
+        (b"SERVER_ERROR", _) => Err(ProtocolError::ServerError),
+        (b"ERROR", _) if rest == b"Too many open connections" => Err(ProtocolError::TooManyConnections),
+        (b"ERROR", _) => Err(ProtocolError::UnknownCommand),
+        _ => Err(ProtocolError::Malformed),
+    }
+}
+
+/// The words after a reply's name, each a letter and mostly a number.
+#[derive(Default)]
+struct Attributes {
+    flags: Option<Flags>,
+    remaining: Option<Option<Duration>>,
+    version: Option<u64>,
+    opaque: Option<u64>,
+    won: bool,
+    held: bool,
+}
+
+impl Attributes {
+    fn parse<'a>(words: impl Iterator<Item = &'a [u8]>) -> Result<Self, ProtocolError> {
+        let mut this = Self::default();
+        for word in words {
+            match word {
+                [b'f', digits @ ..] => {
+                    let flags = u32::try_from(digits_of(digits)?);
+                    this.flags = Some(Flags(flags.map_err(|_| ProtocolError::Malformed)?));
+                }
+                b"t-1" => this.remaining = Some(None),
+                [b't', digits @ ..] => {
+                    this.remaining = Some(Some(Duration::from_secs(digits_of(digits)?)));
+                }
+                [b'c', digits @ ..] => this.version = Some(digits_of(digits)?),
+                [b'O', digits @ ..] => this.opaque = Some(digits_of(digits)?),
+                b"W" => this.won = true,
+                b"Z" => this.held = true,
+                // Somebody has marked the item stale by hand. That is no concern of ours.
+                b"X" => {}
+                _ => return Err(ProtocolError::Malformed),
+            }
+        }
+        Ok(this)
+    }
+
+    fn found(self, length: usize) -> Result<Found, ProtocolError> {
+        let lease = match (self.won, self.held) {
+            (true, _) => Lease::Won,
+            (_, true) => Lease::Held,
+            _ => Lease::None,
+        };
+        Ok(Found {
+            flags: self.flags.ok_or(ProtocolError::Malformed)?,
+            remaining: self.remaining.ok_or(ProtocolError::Malformed)?,
+            version: self.version.ok_or(ProtocolError::Malformed)?,
+            lease,
+            length,
+            data: None,
+        })
+    }
+}
+
+/// Reads `1.6.18` with whatever may follow (`-debian`, `_1-gabcdef`).
+fn parse_version(text: &[u8]) -> Result<Version, ProtocolError> {
+    let mut parts = text.splitn(3, |&byte| byte == b'.').map(|part| {
+        let digits = part.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        u32::try_from(digits_of(&part[..digits])?).map_err(|_| ProtocolError::Malformed)
+    });
+    let mut part = || parts.next().unwrap_or(Err(ProtocolError::Malformed));
+    Ok(Version { major: part()?, minor: part()?, patch: part()? })
+}
+
+/// Reads a number of digits and nothing else.
+pub(super) fn digits_of(text: &[u8]) -> Result<u64, ProtocolError> {
+    let malformed = ProtocolError::Malformed;
+    if text.is_empty() {
+        return Err(malformed);
+    }
+    text.iter().try_fold(0u64, |number, &byte| {
+        let digit = byte.checked_sub(b'0').filter(|&digit| digit <= 9).ok_or(malformed)?;
+        number.checked_mul(10).and_then(|number| number.checked_add(u64::from(digit))).ok_or(malformed)
+    })
+}

@@ -1,0 +1,59 @@
+//! The queue's outcomes: what was never written, what was written and not answered.
+
+use super::*;
+
+fn call(requests: usize) -> Arc<Call> {
+    Call::new(vec![Request::Noop; requests], 0)
+}
+
+#[test]
+fn the_queue_is_bounded_by_requests_that_have_no_reply_yet() {
+    let queue = Queue::default();
+    let (_ticket, start) = queue.push(call(CONNECTION_REQUESTS_MAX)).expect("there is just room");
+    assert!(start, "the first call starts the task");
+    let refused = queue.push(call(1)).err();
+    assert!(matches!(refused, Some(Failure::NotSent { .. })));
+    queue.take(usize::MAX, &mut Vec::new());
+    assert!(queue.push(call(1)).is_err(), "what is in flight counts");
+    queue.release(CONNECTION_REQUESTS_MAX);
+    let (_ticket, start) = queue.push(call(1)).expect("there is room again");
+    assert!(!start, "the task runs");
+}
+
+#[test]
+fn a_call_is_taken_or_given_up_and_never_both() {
+    let queue = Queue::default();
+    let (given_up, taken) = (call(1), call(1));
+    let (ticket, _) = queue.push(Arc::clone(&given_up)).expect("there is room");
+    assert!(matches!(ticket.give_up("late"), Err(Failure::NotSent { .. })));
+    assert!(!given_up.take());
+
+    let (ticket, _) = queue.push(Arc::clone(&taken)).expect("there is room");
+    assert!(taken.take());
+    assert!(matches!(ticket.give_up("late"), Err(Failure::Unanswered { .. })));
+}
+
+#[test]
+fn a_reply_that_came_at_the_last_moment_is_not_lost() {
+    let queue = Queue::default();
+    let call = call(1);
+    let (ticket, _) = queue.push(Arc::clone(&call)).expect("there is room");
+    assert!(call.take());
+    call.finish(Ok(vec![Reply::Noop]));
+    assert_eq!(ticket.give_up("late"), Ok(vec![Reply::Noop]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_failure_calls_fail_at_once_until_the_backoff_is_over() {
+    let queue = Queue::default();
+    for backoff in [50, 100, 200, 400, 800, 1000, 1000] {
+        let (ticket, start) = queue.push(call(1)).expect("it may be tried");
+        assert!(start);
+        queue.fail("refused");
+        assert!(matches!(ticket.await, Err(Failure::NotSent { .. })), "what waited fails");
+        tokio::time::advance(Duration::from_millis(backoff - 1)).await;
+        assert!(queue.push(call(1)).is_err());
+        tokio::time::advance(Duration::from_millis(1)).await;
+    }
+    queue.recover();
+}

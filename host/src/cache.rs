@@ -1,0 +1,201 @@
+//! The cache as hosts use it: one [`Cache`] for a deployment, a [`ScopedCache`] for each partition and namespace.
+//!
+//! The operations lie in `single`, `batch`, `counter` and `fill`; what every one of them goes through in `pipeline`.
+
+mod single;
+mod batch;
+mod counter;
+mod fill;
+mod pipeline;
+
+use std::sync::{Arc, Mutex};
+
+use crate::backend::{Backend, Memcached, MemcachedOptions, Memory};
+use crate::clock::Clock;
+use crate::codec::{Codec, CodecOptions, Keyring, Sealer, Secret};
+use crate::config::Config;
+use crate::error::Error;
+use crate::generation::{Generations, Lineage, Numbers};
+use crate::key::{KeyDeriver, PartitionKey, Place};
+use crate::scope::{Namespace, Partition, Scope};
+use crate::telemetry::{Stats, Telemetry};
+
+pub use fill::{Fetched, Fill};
+
+/// A deployment's cache: its backend, its keys and its settings. Cloning it is cheap, and clones are the same cache.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// use strongroom_host::{Cache, Partition};
+///
+/// let cache = Cache::in_memory();
+/// let acme = cache.open(&Partition::service("fx")?.stack("acme")?, None)?;
+/// acme.set("rate", "1.08".into(), Some(60)).await?;
+/// assert_eq!(acme.get("rate").await?, Some("1.08".into()));
+///
+/// let other = cache.open(&Partition::service("fx")?.stack("globex")?, None)?;
+/// assert_eq!(other.get("rate").await?, None);
+/// # Ok::<(), strongroom_host::Error>(()) })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Cache(Arc<Shared>);
+
+/// What all handles of a cache share.
+struct Shared {
+    backend: Arc<dyn Backend>,
+    codec: Codec,
+    deriver: KeyDeriver,
+    generations: Generations,
+    telemetry: Telemetry,
+    config: Config,
+}
+
+impl Cache {
+    /// A cache as configured: on memcached where a host is set, else in this process.
+    ///
+    /// A server that can't be reached now is no error: operations answer `unavailable` until it can.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_invalid_config`] for settings that don't go together.
+    pub async fn connect(config: Config) -> Result<Self, Error> {
+        let codec = codec(&config)?;
+        let Some(options) = server_options(&config, &codec) else {
+            return Ok(Self::assemble_in_memory(config, codec));
+        };
+        let memcached = Memcached::new(options);
+        if let Err(error) = memcached.report().await {
+            tracing::warn!(%error, "no cache server yet; reads and writes are unavailable until there is");
+        }
+        Ok(Self::assemble(config, codec, Arc::new(memcached)))
+    }
+
+    /// How the configured server is reached, or `None` where entries live in this process: for programs that ask the
+    /// server itself something, by [`Memcached::report`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_invalid_config`] for settings that don't go together.
+    pub fn server_options(config: &Config) -> Result<Option<MemcachedOptions>, Error> {
+        Ok(server_options(config, &codec(config)?))
+    }
+
+    /// A cache in this process, with the default settings: for tests, and to begin with.
+    pub fn in_memory() -> Self {
+        let config = Config::new();
+        let codec = codec_with(None, &config);
+        Self::assemble_in_memory(config, codec)
+    }
+
+    fn assemble_in_memory(config: Config, codec: Codec) -> Self {
+        let memory = Memory::new(config.memory_bytes_max, Clock::system());
+        Self::assemble(config, codec, Arc::new(memory))
+    }
+
+    /// A cache over a backend of the embedder's choice. The configuration's server is not used.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_invalid_config`] for settings that don't go together.
+    pub fn with_backend(config: Config, backend: Arc<dyn Backend>) -> Result<Self, Error> {
+        Ok(Self::assemble(config.clone(), codec(&config)?, backend))
+    }
+
+    fn assemble(config: Config, codec: Codec, backend: Arc<dyn Backend>) -> Self {
+        let secret = config.key_secret.as_ref().map(Secret::as_bytes);
+        let deriver = KeyDeriver::new(secret, &config.prefix);
+        let generations =
+            Generations::new(backend.clone(), deriver.clone(), Clock::system(), config.generation_ttl);
+        let telemetry = Telemetry::default();
+        Self(Arc::new(Shared { backend, codec, deriver, generations, telemetry, config }))
+    }
+
+    /// The cache of a partition and namespace (1 to 256 bytes), for a host that acts for it. Extensions get theirs through a
+    /// [`CacheCtx`](crate::CacheCtx), which checks what they may open.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_invalid_key`] for an empty namespace, or one that is too long.
+    pub fn open(&self, partition: &Partition, namespace: Option<&str>) -> Result<ScopedCache, Error> {
+        let namespace = namespace.map(Namespace::new).transpose()?;
+        let place = Place { partition: partition.clone(), namespace };
+        let config = &self.0.config;
+        let compress =
+            place.partition.scope() != Scope::Session || !config.is_encrypted() || config.compress_sessions;
+        let sealer = self.0.codec.sealer(&place.identity(), compress);
+        let lineage = self.0.generations.lineage(&place);
+        Ok(ScopedCache(Arc::new(Handle {
+            shared: self.0.clone(),
+            place,
+            sealer,
+            lineage,
+            keys: Mutex::new(None),
+        })))
+    }
+
+    /// Makes every entry of the partition unreachable, with all its namespaces and everything below it: a stack's
+    /// sessions, a service's stacks. Other hosts follow within the generation time.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_unavailable`]: nothing was changed; [`Error::is_timed_out`]: it may have happened.
+    pub async fn clear(&self, partition: &Partition) -> Result<(), Error> {
+        self.0.generations.renew_node(partition).await.map_err(Error::from)
+    }
+
+    /// Counts of what this cache has done since it was made.
+    pub fn stats(&self) -> Stats {
+        self.0.telemetry.stats()
+    }
+}
+
+/// The cache of one partition and namespace. Cloning it is cheap.
+///
+/// Guest keys are any UTF-8 of 1 to 1024 bytes. A `ttl` is in whole seconds; `None` means the deployment's default.
+///
+/// Every operation fails with [`Error::is_invalid_key`] for a key that is empty or too long, and with
+/// [`Error::is_unavailable`] where the cache can't be reached and nothing was changed; those that write, with
+/// [`Error::is_timed_out`] where no answer came and it may have happened.
+#[derive(Clone)]
+pub struct ScopedCache(Arc<Handle>);
+
+struct Handle {
+    shared: Arc<Shared>,
+    place: Place,
+    sealer: Sealer,
+    lineage: Lineage,
+    /// The keys under the numbers that were last seen.
+    keys: Mutex<Option<(Numbers, Arc<PartitionKey>)>>,
+}
+
+/// The codec that the settings ask for.
+fn codec(config: &Config) -> Result<Codec, Error> {
+    let keyring = match &config.encryption_key {
+        Some(key) => Some(
+            Keyring::new(key.clone(), config.previous_keys.clone())
+                .map_err(|error| Error::invalid_config(format!("encryption_key: {error}")))?,
+        ),
+        None if config.previous_keys.is_empty() => None,
+        None => {
+            return Err(Error::invalid_config("previous_keys: allowed only together with an encryption_key"));
+        }
+    };
+    Ok(codec_with(keyring, config))
+}
+
+fn codec_with(keyring: Option<Keyring>, config: &Config) -> Codec {
+    let value_bytes_max = config.value_bytes_max;
+    Codec::new(CodecOptions { keyring, compress: config.compress_data, value_bytes_max })
+}
+
+fn server_options(config: &Config, codec: &Codec) -> Option<MemcachedOptions> {
+    let (host, port) = config.server()?;
+    Some(MemcachedOptions {
+        host: host.to_owned(),
+        port,
+        connect_timeout: config.connect_timeout,
+        timeout: config.timeout,
+        item_bytes_max: codec.sealed_bytes_max(),
+    })
+}

@@ -1,0 +1,133 @@
+//! Operations on many keys: one burst each way.
+
+use std::collections::HashSet;
+
+use super::ScopedCache;
+use super::pipeline::check_key;
+use crate::backend;
+use crate::error::{Error, ErrorKind};
+use crate::limits::{BATCH_BYTES_MAX, BATCH_KEYS_MAX};
+use crate::value::Value;
+
+impl ScopedCache {
+    /// The values under the keys: as many, and in the same order. A key may be repeated.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_batch_too_large`] for more than 1000 keys, or values that are together larger than 16 MiB;
+    /// see [`ScopedCache`].
+    pub async fn get_many(&self, keys: &[impl AsRef<str> + Sync]) -> Result<Vec<Option<Value>>, Error> {
+        check_batch(keys.len())?;
+        keys.iter().try_for_each(|key| check_key(key.as_ref()))?;
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let found = self.read_under_generations(move |partition| async move {
+            let keys: Vec<_> = keys.iter().map(|key| partition.storage_key(key.as_ref())).collect();
+            let found = self.0.shared.backend.get_many(&keys, BATCH_BYTES_MAX).await?;
+            let mut values = Vec::with_capacity(keys.len());
+            // What was compressed counts again at its full size: that is what the guest is handed.
+            let mut left = BATCH_BYTES_MAX;
+            for (key, found) in keys.iter().zip(found) {
+                let value = found.and_then(|found| self.open_found(key, &found)).map(|(value, _)| value);
+                let bytes = value.as_ref().map_or(0, Value::bytes_len);
+                left = left.checked_sub(bytes).ok_or(ErrorKind::BatchTooLarge { keys: values.len() })?;
+                values.push(value);
+            }
+            Ok(values)
+        });
+        let found = match self.or_miss(found.await)? {
+            missed if missed.len() != keys.len() => vec![None; keys.len()],
+            found => found,
+        };
+        for value in &found {
+            self.0.shared.telemetry.looked_up(value.is_some());
+        }
+        Ok(found)
+    }
+
+    /// Stores each value under its key: as many outcomes, in the same order. Where a key is repeated, its last
+    /// value stays.
+    ///
+    /// # Errors
+    ///
+    /// For the batch: [`Error::is_unavailable`] where no entry could be stored; [`Error::is_batch_too_large`] for more than 1000 entries, or values that are together larger than
+    /// 16 MiB; [`Error::is_invalid_ttl`]. For each entry: as [`set`](Self::set).
+    pub async fn set_many(
+        &self,
+        entries: Vec<(String, Value)>,
+        ttl: Option<u32>,
+    ) -> Result<Vec<Result<(), Error>>, Error> {
+        check_batch(entries.len())?;
+        check_batch_bytes(&entries)?;
+        let shared = &self.0.shared;
+        let lifetime = shared.config.ttl.lifetime(ttl)?;
+        let mut outcomes: Vec<Result<(), Error>> = entries
+            .iter()
+            .map(|(key, value)| check_key(key).and_then(|()| shared.check_value(value)))
+            .collect();
+        let valid: Vec<_> = (0..entries.len()).filter(|&index| outcomes[index].is_ok()).collect();
+        if valid.is_empty() {
+            return Ok(outcomes);
+        }
+        let payloads: Vec<_> =
+            entries.into_iter().map(|(key, value)| (key, value.kind(), value.into_bytes())).collect();
+        let (valid, payloads) = (&valid, &payloads);
+        let stored = self.under_generations(move |partition| async move {
+            let seal = |&index: &usize| {
+                let (key, kind, bytes) = &payloads[index];
+                let key = partition.storage_key(key);
+                Ok((key, self.seal(&key, *kind, bytes, 0)?))
+            };
+            let sealed = valid.iter().map(seal).collect::<Result<Vec<_>, Error>>()?;
+            let mut stored = shared.backend.store_many(sealed, lifetime).await;
+            // Where none could be reached, the batch failed as one.
+            let is_down = |stored: &_| matches!(stored, Err(backend::Error::Unavailable { .. }));
+            match stored.iter().all(is_down).then(|| stored.pop()).flatten() {
+                Some(Err(error)) => Err(error.into()),
+                _ => Ok(stored),
+            }
+        });
+        for (index, stored) in valid.iter().zip(stored.await?) {
+            outcomes[*index] = stored.map_err(Error::from);
+        }
+        Ok(outcomes)
+    }
+
+    /// Removes the entries. Answers how many there were; a repeated key counts once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_batch_too_large`] for more than 1000 keys; see [`ScopedCache`].
+    pub async fn delete_many(&self, keys: &[impl AsRef<str> + Sync]) -> Result<u32, Error> {
+        check_batch(keys.len())?;
+        keys.iter().try_for_each(|key| check_key(key.as_ref()))?;
+        let distinct: &HashSet<&str> = &keys.iter().map(AsRef::as_ref).collect();
+        if distinct.is_empty() {
+            return Ok(0);
+        }
+        self.under_generations(move |partition| async move {
+            let keys: Vec<_> = distinct.iter().map(|key| partition.storage_key(key)).collect();
+            let deleted = self.0.shared.backend.delete_many(&keys).await?;
+            let count = deleted.into_iter().filter(|was_there| *was_there).count();
+            Ok(u32::try_from(count).unwrap_or(u32::MAX))
+        })
+        .await
+    }
+}
+
+fn check_batch(keys: usize) -> Result<(), Error> {
+    if keys > BATCH_KEYS_MAX {
+        return Err(ErrorKind::BatchTooLarge { keys: BATCH_KEYS_MAX }.into());
+    }
+    Ok(())
+}
+
+/// Fails with how many of the first entries fit.
+fn check_batch_bytes(entries: &[(String, Value)]) -> Result<(), Error> {
+    let mut left = BATCH_BYTES_MAX;
+    for (fit, (_, value)) in entries.iter().enumerate() {
+        left = left.checked_sub(value.bytes_len()).ok_or(ErrorKind::BatchTooLarge { keys: fit })?;
+    }
+    Ok(())
+}

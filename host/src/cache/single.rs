@@ -1,0 +1,150 @@
+//! Operations on one key.
+
+use super::ScopedCache;
+use super::pipeline::check_key;
+use crate::backend::{Condition, StoreOutcome};
+use crate::error::Error;
+use crate::stored::StorageKey;
+use crate::value::Value;
+
+impl ScopedCache {
+    /// The value under the key.
+    ///
+    /// # Errors
+    ///
+    /// See [`ScopedCache`].
+    pub async fn get(&self, key: &str) -> Result<Option<Value>, Error> {
+        Ok(self.get_versioned(key).await?.map(|(value, _)| value))
+    }
+
+    /// The value under the key, and the version that [`swap`](Self::swap) takes.
+    ///
+    /// # Errors
+    ///
+    /// See [`ScopedCache`].
+    pub async fn get_versioned(&self, key: &str) -> Result<Option<(Value, u64)>, Error> {
+        check_key(key)?;
+        let found = self.read_under_generations(move |keys| async move {
+            let key = keys.storage_key(key);
+            let found = self.0.shared.backend.get(&key).await?;
+            Ok(found.and_then(|found| self.open_found(&key, &found)))
+        });
+        let found = self.or_miss(found.await)?;
+        self.0.shared.telemetry.looked_up(found.is_some());
+        Ok(found)
+    }
+
+    /// Stores the value, whether or not there was one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_value_too_large`], with the old value untouched; [`Error::is_invalid_ttl`]; see [`ScopedCache`].
+    pub async fn set(&self, key: &str, value: Value, ttl: Option<u32>) -> Result<(), Error> {
+        self.store(key, value, ttl, Condition::Always).await.map(drop)
+    }
+
+    /// Stores the value only if there is none. Answers whether it was stored.
+    ///
+    /// # Errors
+    ///
+    /// As [`set`](Self::set).
+    pub async fn add(&self, key: &str, value: Value, ttl: Option<u32>) -> Result<bool, Error> {
+        Ok(self.store(key, value, ttl, Condition::Absent).await? == StoreOutcome::Stored)
+    }
+
+    /// Stores the value only if there is one. Answers whether it was stored.
+    ///
+    /// # Errors
+    ///
+    /// As [`set`](Self::set).
+    pub async fn replace(&self, key: &str, value: Value, ttl: Option<u32>) -> Result<bool, Error> {
+        Ok(self.store(key, value, ttl, Condition::Present).await? == StoreOutcome::Stored)
+    }
+
+    /// Stores the value only if the entry is still of the version that [`get_versioned`](Self::get_versioned) answered.
+    ///
+    /// # Errors
+    ///
+    /// As [`set`](Self::set).
+    pub async fn swap(
+        &self,
+        key: &str,
+        value: Value,
+        expected: u64,
+        ttl: Option<u32>,
+    ) -> Result<StoreOutcome, Error> {
+        self.store(key, value, ttl, Condition::Version(expected)).await
+    }
+
+    /// Removes the entry. Answers whether there was one.
+    ///
+    /// # Errors
+    ///
+    /// See [`ScopedCache`].
+    pub async fn delete(&self, key: &str) -> Result<bool, Error> {
+        Ok(self.delete_many(&[key]).await? == 1)
+    }
+
+    /// Gives the entry a new lifetime, counted from now. Answers whether there was one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_invalid_ttl`]; see [`ScopedCache`].
+    pub async fn touch(&self, key: &str, ttl: Option<u32>) -> Result<bool, Error> {
+        check_key(key)?;
+        let lifetime = self.0.shared.config.ttl.lifetime(ttl)?;
+        self.under_generations(move |keys| async move {
+            Ok(self.0.shared.backend.touch(&keys.storage_key(key), lifetime).await?)
+        })
+        .await
+    }
+
+    /// Makes every entry of this partition and namespace unreachable, and no other. Other hosts follow within the
+    /// generation time.
+    ///
+    /// # Errors
+    ///
+    /// See [`ScopedCache`].
+    pub async fn clear(&self) -> Result<(), Error> {
+        self.0.shared.generations.renew_own(&self.0.place).await.map_err(Error::from)
+    }
+
+    /// What the backend sees for a key, in the present generations: for operators, never for guests or logs.
+    ///
+    /// # Errors
+    ///
+    /// See [`ScopedCache`].
+    pub async fn storage_key(&self, key: &str) -> Result<StorageKey, Error> {
+        check_key(key)?;
+        self.read_under_generations(move |keys| async move { Ok(keys.storage_key(key)) }).await
+    }
+
+    async fn store(
+        &self,
+        key: &str,
+        value: Value,
+        ttl: Option<u32>,
+        condition: Condition,
+    ) -> Result<StoreOutcome, Error> {
+        check_key(key)?;
+        let lifetime = self.0.shared.config.ttl.lifetime(ttl)?;
+        self.0.shared.check_value(&value)?;
+        let (kind, bytes) = (value.kind(), &value.into_bytes());
+        self.under_generations(move |keys| async move {
+            let key = keys.storage_key(key);
+            let entry = self.seal(&key, kind, bytes, 0)?;
+            let backend = &self.0.shared.backend;
+            let outcome = backend.store(&key, entry.clone(), lifetime, condition).await?;
+            if (outcome, condition) != (StoreOutcome::Exists, Condition::Absent) {
+                return Ok(outcome);
+            }
+            match self.unreadable(&key).await? {
+                Some(version) => {
+                    Ok(backend.store(&key, entry, lifetime, Condition::Version(version)).await?)
+                }
+                None => Ok(outcome),
+            }
+        })
+        .await
+    }
+}

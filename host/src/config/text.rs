@@ -1,0 +1,149 @@
+//! Settings as text: the name of each in files and in the environment, and the reading of its value.
+
+use std::time::Duration;
+
+use super::{Config, OnUnavailable};
+use crate::error::Error;
+
+/// Settings as text.
+impl Config {
+    /// The defaults, overridden by the environment.
+    ///
+    /// # Errors
+    ///
+    /// As [`with_env`](Self::with_env).
+    pub fn from_env() -> Result<Self, Error> {
+        Self::new().with_env()
+    }
+
+    /// These settings, overridden by the environment: `CACHE_HOST`, `CACHE_PORT` and so on, each setting's name in
+    /// capitals after `CACHE_`. Lists are separated by commas.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_invalid_config`] for an impossible value, naming the variable and what is allowed.
+    pub fn with_env(mut self) -> Result<Self, Error> {
+        for setting in SETTINGS {
+            let variable = format!("CACHE_{}", setting.name.to_ascii_uppercase());
+            let Some(text) = std::env::var_os(&variable) else { continue };
+            let text =
+                text.into_string().map_err(|_| Error::invalid_config(format!("{variable}: not UTF-8")))?;
+            let values: Vec<_> = match setting.shape {
+                Shape::One => vec![text],
+                Shape::Many => text.split(',').map(|part| part.trim().to_owned()).collect(),
+            };
+            self = (setting.read)(self, &values)
+                .map_err(|error| Error::invalid_config(format!("{variable}: {}", reason(&error))))?;
+        }
+        Ok(self)
+    }
+
+    /// These settings with one more, by the name that it has in settings files. `values`: one for a plain setting,
+    /// any number for a list.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_invalid_config`] for an unknown name, naming those that there are, or an impossible value, naming what is
+    /// allowed.
+    pub fn with_setting(self, name: &str, values: &[String]) -> Result<Self, Error> {
+        let Some(setting) = SETTINGS.iter().find(|setting| setting.name == name) else {
+            let names: Vec<_> = SETTINGS.iter().map(|setting| setting.name).collect();
+            return Err(Error::invalid_config(format!(
+                "{name}: no such setting; there are {}",
+                names.join(", ")
+            )));
+        };
+        if matches!(setting.shape, Shape::One) && values.len() != 1 {
+            return Err(Error::invalid_config(format!("{name}: takes one value, not a list")));
+        }
+        (setting.read)(self, values)
+            .map_err(|error| Error::invalid_config(format!("{name}: {}", reason(&error))))
+    }
+}
+
+/// A setting as it stands in files and in the environment.
+struct Setting {
+    name: &'static str,
+    shape: Shape,
+    read: fn(Config, &[String]) -> Result<Config, Error>,
+}
+
+enum Shape {
+    One,
+    Many,
+}
+
+const fn one(name: &'static str, read: fn(Config, &[String]) -> Result<Config, Error>) -> Setting {
+    Setting { name, shape: Shape::One, read }
+}
+
+const fn many(name: &'static str, read: fn(Config, &[String]) -> Result<Config, Error>) -> Setting {
+    Setting { name, shape: Shape::Many, read }
+}
+
+const SETTINGS: &[Setting] = &[
+    one("prefix", |config, text| config.prefix(&text[0])),
+    one("host", |config, text| config.host(&text[0])),
+    one("port", |config, text| config.port(number(&text[0], "a number from 1 to 65535")?)),
+    many("servers", read_servers),
+    one("connect_timeout", |config, text| config.connect_timeout(seconds(&text[0])?)),
+    one("timeout", |config, text| config.timeout(seconds(&text[0])?)),
+    one("compress_data", |config, text| Ok(config.compress_data(flag(&text[0])?))),
+    one("compress_sessions", |config, text| Ok(config.compress_sessions(flag(&text[0])?))),
+    one("encryption_key", |config, text| config.encryption_key(&text[0])),
+    many("previous_keys", |config, text| config.previous_keys(text.iter().map(String::as_str))),
+    one("key_secret", |config, text| config.key_secret(&text[0])),
+    one("default_ttl", |config, text| Ok(config.default_ttl(number(&text[0], "whole seconds, at least 1")?))),
+    one("max_ttl", |config, text| Ok(config.max_ttl(number(&text[0], "whole seconds, at least 1")?))),
+    one("value_bytes_max", |config, text| config.value_bytes_max(number(&text[0], "a number of bytes")?)),
+    one("memory_bytes_max", |config, text| config.memory_bytes_max(number(&text[0], "a number of bytes")?)),
+    one("generation_ttl", |config, text| config.generation_ttl(seconds(&text[0])?)),
+    one("fill_lease", |config, text| config.fill_lease(seconds(&text[0])?)),
+    one("on_unavailable", |config, text| match text[0].as_str() {
+        "error" => Ok(config.on_unavailable(OnUnavailable::Error)),
+        "miss" => Ok(config.on_unavailable(OnUnavailable::Miss)),
+        _ => Err(Error::invalid_config("allowed are error, miss")),
+    }),
+];
+
+/// `servers = ["host:port"]`: another way to write `host` and `port`, open to several servers.
+fn read_servers(config: Config, servers: &[String]) -> Result<Config, Error> {
+    let allowed =
+        || Error::invalid_config("allowed is one server as \"host:port\" (this version talks to one)");
+    match servers {
+        [] => Ok(Config { host: None, ..config }),
+        [only] if only.is_empty() => Ok(Config { host: None, ..config }),
+        [server] => {
+            let (host, port) = server.rsplit_once(':').ok_or_else(allowed)?;
+            config.host(host)?.port(port.parse().map_err(|_| allowed())?)
+        }
+        _ => Err(allowed()),
+    }
+}
+
+fn number<T: std::str::FromStr>(text: &str, allowed: &str) -> Result<T, Error> {
+    text.trim().parse().map_err(|_| Error::invalid_config(format!("allowed is {allowed}")))
+}
+
+fn seconds(text: &str) -> Result<Duration, Error> {
+    let seconds: f64 = number(text, "a number of seconds, such as 1 or 0.25")?;
+    Duration::try_from_secs_f64(seconds)
+        .map_err(|_| Error::invalid_config("allowed is a number of seconds, such as 1 or 0.25"))
+}
+
+fn flag(text: &str) -> Result<bool, Error> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" => Ok(false),
+        _ => Err(Error::invalid_config("allowed are true, false")),
+    }
+}
+
+/// The part of a setter's message after the setting's own name, which the caller has said already.
+fn reason(error: &Error) -> String {
+    let message = error.to_string();
+    match message.split_once(": ") {
+        Some((name, reason)) if SETTINGS.iter().any(|setting| setting.name == name) => reason.to_owned(),
+        _ => message,
+    }
+}

@@ -1,0 +1,96 @@
+//! The frame is injective, and its keys are frozen.
+
+use std::collections::HashMap;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn place(service: &str, stack: Option<&str>, session: Option<&str>, namespace: Option<&str>) -> Place {
+    let mut partition = Partition::service(service).expect("a valid identifier");
+    if let Some(stack) = stack {
+        partition = partition.stack(stack).expect("a valid identifier");
+    }
+    if let Some(session) = session {
+        partition = partition.session(session).expect("a valid identifier");
+    }
+    let namespace = namespace.map(|name| Namespace::new(name).expect("a valid namespace"));
+    Place { partition, namespace }
+}
+
+fn key_of(place: &Place, generations: [u64; GENERATIONS], key: &str) -> String {
+    let deriver = KeyDeriver::new(None, "bank");
+    deriver.partition(place, &generations).storage_key(key).as_str().to_owned()
+}
+
+#[test]
+fn parts_that_join_to_the_same_text_have_different_keys() {
+    let places = [
+        place("ab", Some("c"), None, None),
+        place("a", Some("bc"), None, None),
+        place("abc", None, None, None),
+        place("a", Some("b"), Some("c"), None),
+        place("a", Some("b"), None, Some("c")),
+        place("a", None, None, Some("bc")),
+    ];
+    let keys: std::collections::HashSet<_> = places.iter().map(|place| key_of(place, [0; 4], "k")).collect();
+    assert_eq!(keys.len(), places.len());
+}
+
+#[test]
+fn every_generation_counts() {
+    let place = place("a", Some("b"), None, None);
+    let mut seen = vec![key_of(&place, [0; 4], "k")];
+    for node in 0..GENERATIONS {
+        let mut generations = [0; GENERATIONS];
+        generations[node] = 1;
+        let key = key_of(&place, generations, "k");
+        assert!(!seen.contains(&key));
+        seen.push(key);
+    }
+}
+
+#[test]
+fn the_three_uses_of_one_place_have_different_keys() {
+    let place = place("a", Some("b"), None, None);
+    let deriver = KeyDeriver::new(None, "");
+    assert_ne!(deriver.node(&place.partition), deriver.own(&place));
+    assert_ne!(frame("strongroom/v1/entry", &place.partition, None, &[]), place.identity());
+}
+
+/// Short parts over an alphabet that has every separator one might think of, so that collisions would be found.
+fn part() -> impl Strategy<Value = String> {
+    proptest::string::string_regex("[ab:/\u{0}\u{1}\n|]{1,3}").expect("a valid pattern")
+}
+
+fn any_place() -> impl Strategy<Value = Place> {
+    let optional = || proptest::option::of(part());
+    (part(), optional(), optional(), optional()).prop_map(|(service, stack, session, namespace)| {
+        let session = session.filter(|_| stack.is_some());
+        place(&service, stack.as_deref(), session.as_deref(), namespace.as_deref())
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn different_places_have_different_frames(places in proptest::collection::vec(any_place(), 2..40)) {
+        let mut frames = HashMap::new();
+        for place in places {
+            let frame = frame("label", &place.partition, place.namespace.as_ref(), &[1, 2, 3, 4]);
+            if let Some(other) = frames.insert(frame, place.clone()) {
+                prop_assert!(other == place, "two places share a frame");
+            }
+        }
+    }
+
+    #[test]
+    fn storage_keys_are_always_the_prefix_and_32_characters(place in any_place(), key in ".{1,40}") {
+        let key = key_of(&place, [1, 2, 3, 4], &key);
+        let item = key.strip_prefix("bank:").expect("the prefix leads");
+        prop_assert_eq!(item.len(), 32);
+        prop_assert!(item.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'));
+        prop_assert!(StorageKey::parse(&key).is_some());
+    }
+}

@@ -1,0 +1,84 @@
+//! Every limit, with its reason. The unit is the last word but `MAX` of each name.
+//!
+//! Guests choose numbers; a limit is what keeps each of them from costing the host more than it
+//! should. Those that operators may change are the defaults of [`Config`](crate::Config).
+
+use std::time::Duration;
+
+/// Longest guest key. Keys are hashed, so the length costs only the copy and the hash; 1 KiB is four
+/// times what memcached itself allows, and room enough for a URL.
+pub const KEY_BYTES_MAX: usize = 1024;
+
+/// Longest namespace. It is a name that an author writes down, not data.
+pub const NAMESPACE_BYTES_MAX: usize = 256;
+
+/// Longest service, stack or session identifier. Long enough for a UUID, a URN or a signed token's
+/// digest; a whole token is too long, and should not be an identifier.
+pub const IDENTIFIER_BYTES_MAX: usize = 256;
+
+/// Longest deployment prefix: with the 33 characters that follow it, far below memcached's 250.
+pub const PREFIX_BYTES_MAX: usize = 64;
+
+/// Largest value, unless configured: what the systems before this one promise their extensions.
+pub const VALUE_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// The most that [`VALUE_BYTES_MAX`] can be configured to. Values are held whole in memory several times
+/// on their way (guest, host, sealed, socket), so a cache of larger things wants another tool.
+pub const VALUE_BYTES_MAX_MAX: usize = 64 * 1024 * 1024;
+
+/// Most keys in one batch. A batch is one burst on the wire that other callers wait behind; at 100 bytes each, 1000
+/// keys are about two milliseconds of a server's time.
+pub const BATCH_KEYS_MAX: usize = 1000;
+
+/// Most bytes of values in one batch, read or written. Without it a guest that stores one large value could make the
+/// host hold a thousand copies, by asking for it a thousand times.
+pub const BATCH_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Longest grace: what the 16 bits beside a stored entry hold, 18 hours.
+pub const GRACE_SECONDS_MAX: u32 = u16::MAX as u32;
+
+/// Longest time for which one `fetch` waits for another caller's fill. A guest that waits holds its instance.
+pub const WAIT_MILLISECONDS_MAX: u32 = 30_000;
+
+/// How long a fill may take before somebody else may have it, unless configured.
+pub const FILL_LEASE: Duration = Duration::from_secs(10);
+
+/// For how long a host trusts the generation numbers that it has read, unless configured. It is also how
+/// long a `clear` takes to reach every host.
+pub const GENERATION_TTL: Duration = Duration::from_secs(1);
+
+/// How many generation numbers a host remembers. Each is about 150 bytes, and stands for one service,
+/// stack, session or namespace in use; forgetting one costs one more round trip.
+pub const GENERATIONS_MAX: usize = 65_536;
+
+/// How often a counter operation that lost a race tries again before it gives up as `unavailable`.
+/// Each loss means that another caller won, so only a counter under constant fire gets this far.
+pub const SWAP_ATTEMPTS_MAX: usize = 64;
+
+/// Bytes of the in-process memory backend, unless configured.
+pub const MEMORY_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// Time for one operation, from the call to the reply, unless configured.
+pub const TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Time to reach a server and greet it, unless configured.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Requests that may wait for one connection, or be in flight on it. Beyond it callers are told
+/// `unavailable` at once: a queue that is a second long helps nobody.
+pub const CONNECTION_REQUESTS_MAX: usize = 16_384;
+
+/// Bytes of requests that one connection buffers ahead of the socket. More waits in the queue.
+pub const CONNECTION_WRITE_BYTES_MAX: usize = 1024 * 1024;
+
+/// Longest reply line. memcached's own are under 200 bytes with our flags; a longer one is not
+/// from memcached.
+pub const REPLY_LINE_BYTES_MAX: usize = 2048;
+
+/// Bytes that the guest may hand over in one host call, set as the store's host-call fuel: a batch
+/// at its limit, with room for its keys. Wasmtime's own default is 128 MiB.
+pub const HOST_CALL_BYTES_MAX: usize = BATCH_BYTES_MAX + BATCH_KEYS_MAX * (KEY_BYTES_MAX + 64) + 1024 * 1024;
+
+/// Handles that one instance may hold at once: caches, fills and what WASI needs. Wasmtime's own defaults are
+/// 100 thousand and a million.
+pub const HANDLES_MAX: usize = 1024;

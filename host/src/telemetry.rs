@@ -1,0 +1,58 @@
+//! What operators can count: numbers only, never names.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::error::Error;
+
+/// Counts of what a cache has done since it was made.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Keys that were looked up and found.
+    pub hits: u64,
+    /// Keys that were looked up and not found.
+    pub misses: u64,
+    /// Entries that were found and could not be opened, which counts as a miss: by reason.
+    pub unopened: Vec<(&'static str, u64)>,
+    /// Operations that failed because the backend could not be reached, or did not answer.
+    pub failures: u64,
+}
+
+#[derive(Default)]
+pub(crate) struct Telemetry {
+    hits: AtomicU64,
+    misses: AtomicU64,
+    failures: AtomicU64,
+    /// Rare, and few reasons: a list under a lock is enough.
+    unopened: std::sync::Mutex<Vec<(&'static str, u64)>>,
+}
+
+impl Telemetry {
+    pub(crate) fn looked_up(&self, found: bool) {
+        let counter = if found { &self.hits } else { &self.misses };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn failed(&self, error: &Error) {
+        if error.is_transient() {
+            self.failures.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn unopened(&self, reason: &'static str) {
+        let mut counts = self.unopened.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match counts.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((reason, 1)),
+        }
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        Stats {
+            hits: self.hits.load(Ordering::Relaxed),
+            misses: self.misses.load(Ordering::Relaxed),
+            unopened: self.unopened.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone(),
+            failures: self.failures.load(Ordering::Relaxed),
+        }
+    }
+}

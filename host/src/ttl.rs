@@ -1,0 +1,77 @@
+//! Lifetimes of entries: whole seconds, checked where they come in.
+
+use std::time::Duration;
+
+use crate::error::{Error, ErrorKind};
+
+/// How long a backend keeps an entry: until evicted, or at least one second.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lifetime {
+    /// Until it is evicted.
+    UntilEvicted,
+    /// Whole seconds, never zero.
+    Seconds(std::num::NonZeroU32),
+}
+
+impl Lifetime {
+    /// A lifetime of whole seconds; zero is `None`.
+    ///
+    /// ```
+    /// use strongroom_host::Lifetime;
+    ///
+    /// assert!(Lifetime::seconds(0).is_none());
+    /// assert_ne!(Lifetime::seconds(60), Some(Lifetime::UntilEvicted));
+    /// ```
+    pub fn seconds(seconds: u32) -> Option<Self> {
+        std::num::NonZeroU32::new(seconds).map(Self::Seconds)
+    }
+
+    /// What is left of a lifetime, as one: whole seconds, rounded up, at least one.
+    pub(crate) fn at_least(remaining: Duration) -> Self {
+        let seconds = remaining.as_secs() + u64::from(remaining.subsec_nanos() > 0);
+        let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
+        Self::Seconds(std::num::NonZeroU32::new(seconds).unwrap_or(std::num::NonZeroU32::MIN))
+    }
+
+    /// The lifetime with a grace added, as backends keep entries that have one.
+    #[must_use]
+    pub fn with_grace(self, grace: Duration) -> Self {
+        match self {
+            Self::UntilEvicted => self,
+            Self::Seconds(seconds) => {
+                Self::Seconds(seconds.saturating_add(u32::try_from(grace.as_secs()).unwrap_or(u32::MAX)))
+            }
+        }
+    }
+
+    /// The same as a duration; `None`: until evicted.
+    pub fn duration(self) -> Option<Duration> {
+        match self {
+            Self::UntilEvicted => None,
+            Self::Seconds(seconds) => Some(Duration::from_secs(u64::from(seconds.get()))),
+        }
+    }
+}
+
+/// What lifetimes a deployment allows, and which it gives where a guest asks for none.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct TtlPolicy {
+    pub(crate) default: Option<std::num::NonZeroU32>,
+    pub(crate) max: Option<std::num::NonZeroU32>,
+}
+
+impl TtlPolicy {
+    /// Turns a guest's `ttl` into a lifetime.
+    ///
+    /// Where there is a cap and no default, entries live for the cap: "until evicted" is beyond it.
+    pub(crate) fn lifetime(self, asked: Option<u32>) -> Result<Lifetime, Error> {
+        let Some(asked) = asked else {
+            let seconds = self.default.or(self.max);
+            return Ok(seconds.map_or(Lifetime::UntilEvicted, Lifetime::Seconds));
+        };
+        match std::num::NonZeroU32::new(asked) {
+            Some(seconds) if self.max.is_none_or(|max| seconds <= max) => Ok(Lifetime::Seconds(seconds)),
+            _ => Err(ErrorKind::InvalidTtl.into()),
+        }
+    }
+}
