@@ -1,0 +1,31 @@
+//! What Strongroom promises, tested from outside.
+//!
+//! A guest program for each behaviour lies in `guests/src/bin`, and has a test of the same name here, in the file of
+//! its suite; a program without one does not compile. Every one runs on both backends: memory answers at
+//! once, and hides what waiting shows.
+
+// What the tests stand on.
+mod harness;
+mod memcached;
+
+// Guests, a file for each suite.
+mod cache;
+mod scope;
+mod limits;
+mod fetch;
+
+// The host from outside.
+mod backend_contract;
+mod at_rest;
+mod failure;
+mod cli;
+mod golden;
+
+// The house rules.
+mod tidy;
+
+/// Where the guests are, and the macros that name them: made by `build.rs`.
+mod guests {
+    include!(concat!(env!("OUT_DIR"), "/guests.rs"));
+    pub(crate) use {foreach_cache, foreach_fetch, foreach_limits, foreach_scope};
+}

@@ -1,0 +1,146 @@
+//! A real memcached on a free loopback port, ended when it is dropped.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How often another port is tried: somebody may take a free one before the server does.
+const PORTS_TRIED_MAX: usize = 10;
+
+/// How long a server may take to listen.
+const START: Duration = Duration::from_secs(10);
+
+/// A running server. It takes values of 2 MiB, for which the items must be allowed to be a little larger.
+pub(crate) struct Memcached {
+    process: Child,
+    address: SocketAddr,
+    arguments: Vec<String>,
+}
+
+impl Memcached {
+    pub(crate) fn start() -> Self {
+        Self::start_with(&["-I", "3m"])
+    }
+
+    /// A server with other arguments.
+    pub(crate) fn start_with(arguments: &[&str]) -> Self {
+        let arguments: Vec<_> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        for _ in 0..PORTS_TRIED_MAX {
+            let address = free_address();
+            if let Some(process) = spawn(address, &arguments) {
+                return Self { process, address, arguments };
+            }
+        }
+        panic!("memcached does not start; `cargo xtask test` says how to install it");
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// Ends the server at once, as a crash would.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill().expect("the server runs");
+        self.process.wait().expect("the server ends");
+    }
+
+    /// Starts a server that was killed again, empty, on the same port.
+    pub(crate) fn restart(&mut self) {
+        self.process = spawn(self.address, &self.arguments).expect("the port is still free");
+    }
+
+    /// Sends the server a signal such as `STOP` or `CONT`.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.process.id().to_string()]).status();
+        assert!(sent.expect("kill runs").success());
+    }
+
+    /// Everything that the server holds: key and raw bytes of each item, read as an attacker would.
+    pub(crate) fn dump(&self) -> Vec<(String, Vec<u8>)> {
+        let listed = self.ask("lru_crawler metadump all\r\n", b"END\r\n");
+        let listed = String::from_utf8(listed).expect("keys are ASCII");
+        let keys = listed.lines().filter_map(|line| line.strip_prefix("key=")?.split(' ').next());
+        keys.map(|key| {
+            // metadump percent-encodes; of our alphabet, the separators.
+            let key = key.replace("%3A", ":").replace("%2F", "/");
+            let answer = self.ask(&format!("get {key}\r\n"), b"END\r\n");
+            (key, answer)
+        })
+        .collect()
+    }
+
+    /// The raw bytes and flags of one item.
+    pub(crate) fn item(&self, key: &str) -> Option<(u32, Vec<u8>)> {
+        let answer = self.ask(&format!("get {key}\r\n"), b"END\r\n");
+        let line_end = answer.windows(2).position(|pair| pair == b"\r\n")?;
+        let head = str::from_utf8(&answer[..line_end]).ok()?;
+        let flags = head.strip_prefix("VALUE ")?.split(' ').nth(1)?.parse().ok()?;
+        Some((flags, answer[line_end + 2..answer.len() - b"\r\nEND\r\n".len()].to_vec()))
+    }
+
+    /// Puts raw bytes in the place of an item, as an attacker would.
+    pub(crate) fn put(&self, key: &str, flags: u32, data: &[u8]) {
+        let mut request = format!("set {key} {flags} 0 {}\r\n", data.len()).into_bytes();
+        request.extend_from_slice(data);
+        request.extend_from_slice(b"\r\n");
+        assert_eq!(self.exchange(&request, b"\r\n"), b"STORED\r\n");
+    }
+
+    fn ask(&self, request: &str, end: &[u8]) -> Vec<u8> {
+        self.exchange(request.as_bytes(), end)
+    }
+
+    fn exchange(&self, request: &[u8], end: &[u8]) -> Vec<u8> {
+        let mut stream = TcpStream::connect(self.address).expect("the server listens");
+        stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a time-out is allowed");
+        stream.write_all(request).expect("the server reads");
+        let mut answer = Vec::new();
+        let mut chunk = [0; 64 * 1024];
+        while !answer.ends_with(end) {
+            let read = stream.read(&mut chunk).expect("the server answers");
+            assert!(read > 0, "the server closed the connection");
+            answer.extend_from_slice(&chunk[..read]);
+        }
+        answer
+    }
+}
+
+impl Drop for Memcached {
+    fn drop(&mut self) {
+        // It may be stopped, or killed already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A loopback address with a port that was free a moment ago.
+pub(crate) fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.local_addr().expect("it is bound")
+}
+
+/// Starts a server and waits until it listens; `None` where it ends before, as the port was taken.
+fn spawn(address: SocketAddr, arguments: &[String]) -> Option<Child> {
+    let mut process = Command::new("memcached")
+        .args(["-u", "root", "-U", "0", "-l", "127.0.0.1", "-m", "128", "-p", &address.port().to_string()])
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("memcached is installed; `cargo xtask test` does it, or says how");
+    let deadline = Instant::now() + START;
+    while Instant::now() < deadline {
+        if process.try_wait().expect("a child can be asked").is_some() {
+            return None;
+        }
+        if TcpStream::connect(address).is_ok() {
+            return Some(process);
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // It neither listens nor ends: end it, and try elsewhere.
+    let _ = process.kill();
+    let _ = process.wait();
+    None
+}
