@@ -124,7 +124,7 @@ pub enum Kind {
     Integer,
 }
 
-/// The 32 client flags of an item: see the [layout](self).
+/// The 32 client flags that a backend keeps beside every item: what kind of value it is, and how it was sealed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Flags(pub u32);
 
