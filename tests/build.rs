@@ -1,7 +1,8 @@
 //! Compiles the guest programs and the example extension to components, and writes down where they are.
 //!
-//! For every suite (the part of a program's name before the first `_`) it makes a macro `foreach_<suite>!`, which the host tests call to name each of their tests. A program without
-//! a host test of its name does not compile.
+//! For every suite (the part of a program's name before the first `_`) it makes a macro `foreach_<suite>!`,
+//! which the host tests call to name each of their tests. A program without a host test of its name does not
+//! compile.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ const SUITES: &[&str] = &["cache", "scope", "limits", "fetch"];
 fn main() {
     let tests = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
     let out = PathBuf::from(variable("OUT_DIR"));
-    for watched in ["guests", "../guest", "../wit"] {
+    for watched in ["guests", "../guest", "../wit", "../Cargo.toml", "../Cargo.lock"] {
         println!("cargo::rerun-if-changed={}", tests.join(watched).display());
     }
     let built = build_guests(&tests, &out);

@@ -1,4 +1,5 @@
-//! The memcached engine against memcache-async with a connection for each caller, A B A B, on a server of its own.
+//! The memcached engine against memcache-async with a connection for each caller, A B A B, on a server of its
+//! own.
 //!
 //! Throughput and latency of 100-byte gets, by callers and kind of runtime. Not a criterion benchmark: it is
 //! the callers' concurrency that is measured.

@@ -32,8 +32,8 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
 
-/// Keeps what is stored first under the key that is asked for, and forgets the rest: an operation on it costs the pipeline
-/// and nothing else.
+/// Keeps what is stored first under the key that is asked for, and forgets the rest: an operation on it costs
+/// the pipeline and nothing else.
 struct Echo {
     memory: Memory,
     last: std::sync::Mutex<Option<Stored>>,

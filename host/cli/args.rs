@@ -18,7 +18,7 @@ Exit codes:
   1  it did not work: the guest failed, trapped or was stopped; the server can't be reached
   2  not understood: arguments, settings, or a file that is no component
   3  refused: the component imports what it is not granted, or what `run` does not provide
-  A guest that exits with a code of its own hands that code on.
+  A guest that fails, whatever its exit code (WASI 0.2 tells success and failure apart, no more), is 1.
 
 Settings come from strongroom.toml, overridden by the environment (CACHE_HOST, CACHE_PORT
 and so on), overridden by flags. `strongroom doctor` checks them.";

@@ -102,9 +102,12 @@ fn compile_cache() -> Result<wasmtime::Cache, String> {
         .ok_or("neither XDG_CACHE_HOME nor HOME names an absolute directory")?;
     let reason = |error: std::io::Error| format!("{}: {error}", directory.display());
     create_private(&directory).map_err(reason)?;
+    if !is_private(&directory).map_err(reason)? {
+        return Err(format!("{}: others may write there, and what lies there is run", directory.display()));
+    }
     // The cache itself says nothing when it can't write.
     let probe = directory.join(format!(".probe-{}", std::process::id()));
-    std::fs::write(&probe, "").and_then(|()| std::fs::remove_file(&probe)).map_err(reason)?;
+    std::fs::File::create_new(&probe).and_then(|_| std::fs::remove_file(&probe)).map_err(reason)?;
     let mut config = CacheConfig::new();
     config.with_directory(&directory);
     wasmtime::Cache::new(config).map_err(|error| format!("{}: {error:#}", directory.display()))
@@ -123,6 +126,20 @@ fn create_private(directory: &Path) -> std::io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(directory)
+}
+
+/// Whether only the directory's owner may write there, and that is who owns what we create.
+#[cfg(unix)]
+fn is_private(directory: &Path) -> std::io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let found = std::fs::symlink_metadata(directory)?;
+    let ours = std::fs::metadata("/proc/self").map_or(found.uid(), |own| own.uid());
+    Ok(found.is_dir() && found.uid() == ours && found.mode() & 0o022 == 0)
+}
+
+#[cfg(not(unix))]
+fn is_private(_: &Path) -> std::io::Result<bool> {
+    Ok(true)
 }
 
 #[cfg(test)]

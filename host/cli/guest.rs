@@ -152,7 +152,13 @@ fn ending(error: &wasmtime::Error, was_memory_refused: bool) -> Ending {
         Some(Trap::UnreachableCodeReached) => "it panicked or aborted (wasm `unreachable`)".to_owned(),
         Some(Trap::StackOverflow) => "its call stack is exhausted (endless recursion?)".to_owned(),
         Some(trap) => trap.to_string(),
-        None => error.root_cause().to_string(),
+        None => match error.root_cause().to_string() {
+            cause if cause.contains("hostcalls has been exhausted") => format!(
+                "it handed over more than {} MiB in one call; larger batches have to be split",
+                strongroom_host::limits::HOST_CALL_BYTES_MAX >> 20
+            ),
+            cause => cause,
+        },
     };
     Ending::Trapped(Trapped { reason: Some(reason), details })
 }

@@ -64,7 +64,8 @@ fn execute(arguments: &Arguments) -> Result<(), Failure> {
 fn log_to_stderr(arguments: &Arguments) {
     let verbose = arguments.verbose;
     let level = match verbose {
-        // Only a guest's run goes on where something is not as it should be; the other commands say so themselves.
+        // Only a guest's run goes on where something is not as it should be; the other commands say so
+        // themselves.
         0 if !matches!(arguments.command, Command::Run(_)) => LevelFilter::ERROR,
         0 => LevelFilter::WARN,
         1 => LevelFilter::INFO,

@@ -15,7 +15,8 @@ const REDRAW: Duration = Duration::from_millis(100);
 /// How often a log is told that it still goes on.
 const REMIND: Duration = Duration::from_secs(5);
 
-/// Waits for the work, and shows on stderr that it goes on if it takes more than a moment. Answers how long it took, too.
+/// Waits for the work, and shows on stderr that it goes on if it takes more than a moment. Answers how long
+/// it took, too.
 pub(crate) async fn shown<T>(what: &str, work: impl Future<Output = T>) -> (T, Duration) {
     let mut work = std::pin::pin!(work);
     let began = Instant::now();

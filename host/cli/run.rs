@@ -63,8 +63,10 @@ async fn run_each(
         let began = Instant::now();
         let ending = guest::run(engine, guest, ctx, wasi, budget).await;
         tracing::info!(run = number, seconds = began.elapsed().as_secs_f64(), "the guest ended");
-        judge(ending, args, is_verbose)
-            .map_err(|failure| failure.about(format!("{}{round}", loaded.name)))?;
+        let several = if tenants.len() > 1 { format!(", {tenant}") } else { String::new() };
+        let is_only = runs == 1 && tenants.len() == 1;
+        judge(ending, args, is_verbose, is_only)
+            .map_err(|failure| failure.about(format!("{}{several}{round}", loaded.name)))?;
     }
     Ok(())
 }
@@ -151,10 +153,12 @@ fn mention_what_is_missing(args: &RunArgs, loaded: &Loaded) {
     note(&format!("{} uses its {scope} cache, and this run has none: pass {flags}", loaded.name));
 }
 
-fn judge(ending: Ending, args: &RunArgs, is_verbose: bool) -> Result<(), Failure> {
+fn judge(ending: Ending, args: &RunArgs, is_verbose: bool, is_only: bool) -> Result<(), Failure> {
     match ending {
         Ending::Success => Ok(()),
-        Ending::Exit(code) => Err(Failure::silent(code)),
+        // A guest says itself what went wrong; that it ends what was to come is for us to say.
+        Ending::Exit(code) if is_only => Err(Failure::silent(code)),
+        Ending::Exit(_) => Err(Failure::failed("the guest failed; nothing runs after it")),
         Ending::PastDeadline => {
             let seconds = args.deadline.as_secs_f64();
             Err(Failure::failed(format!("stopped: it reached its deadline of {seconds} s (--deadline)")))
@@ -197,7 +201,10 @@ mod tests {
     fn statistics_are_a_line() {
         let mut stats = Stats::default();
         stats.hits = 1;
-        stats.unopened = vec![("foreign", 2), ("too large", 1)];
-        assert_eq!(stats_line(&stats), "1 hit, 0 misses, 3 unopened (foreign 2, too large 1), 0 failures");
+        stats.unopened = vec![("unknown_key", 2), ("over_bound", 1)];
+        assert_eq!(
+            stats_line(&stats),
+            "1 hit, 0 misses, 3 unopened (unknown_key 2, over_bound 1), 0 failures"
+        );
     }
 }

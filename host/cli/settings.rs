@@ -28,7 +28,7 @@ impl Settings {
     pub(crate) fn load(args: &SettingsArgs) -> Result<Self, Failure> {
         let file = match &args.config {
             Some(file) => Some(file.clone()),
-            None => Some(PathBuf::from(FILE)).filter(|file| file.exists()),
+            None => Some(PathBuf::from(FILE)).filter(|file| file.symlink_metadata().is_ok()),
         };
         let mut config = Config::new();
         if let Some(file) = &file {
@@ -128,7 +128,7 @@ mod tests {
     fn a_file_sets_what_it_names() {
         let config = read_from(
             "# ours\nhost = \"127.0.0.1\"\nport = 11311\ntimeout = 0.25\ncompress_data = false\n\
-             encryption_key = \"correct horse\"\nprevious_keys = [\"battery\", \"staple\"]\n",
+             encryption_key = \"correct horse\"\nprevious_keys = [\"battery one\", \"staple two\"]\n",
         )
         .expect("it is right");
         assert_eq!(config.server(), Some(("127.0.0.1", 11311)));

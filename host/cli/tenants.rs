@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::failure::one_line;
+
 /// One stack and session, as far as they were named.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Tenant<'a> {
@@ -23,7 +25,8 @@ pub(crate) fn each<'a>(stacks: &'a [String], sessions: &'a [String]) -> Vec<Tena
 
 impl fmt::Display for Tenant<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.stack, self.session) {
+        // Identifiers are any characters, those that move a terminal's cursor included.
+        match (self.stack.map(one_line), self.session.map(one_line)) {
             (Some(stack), Some(session)) => write!(f, "stack {stack}, session {session}"),
             (Some(stack), None) => write!(f, "stack {stack}"),
             (None, _) => f.write_str("no stack"),

@@ -1,6 +1,7 @@
 //! The smallest extension runner: two tenants, one component, a fresh store for each call.
 //!
-//!     cargo run --example embed -- target/wasm32-wasip2/debug/fx.wasm
+//!     cargo build --release --target wasm32-wasip2 -p fx
+//!     cargo run -p strongroom-host --example embed -- target/wasm32-wasip2/release/fx.wasm
 use strongroom_host::{Cache, CacheCtx, CacheCtxView, CacheView, Config, Grants};
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::{Engine, Result};

@@ -1,6 +1,8 @@
-//! The cache as hosts use it: one [`Cache`] for a deployment, a [`ScopedCache`] for each partition and namespace.
+//! The cache as hosts use it: one [`Cache`] for a deployment, a [`ScopedCache`] for each partition and
+//! namespace.
 //!
-//! The operations lie in `single`, `batch`, `counter` and `fill`; what every one of them goes through in `pipeline`.
+//! The operations lie in `single`, `batch`, `counter` and `fill`; what every one of them goes through in
+//! `pipeline`.
 
 mod single;
 mod batch;
@@ -9,6 +11,7 @@ mod fill;
 mod pipeline;
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use crate::backend::{Backend, Memcached, MemcachedOptions, Memory};
 use crate::clock::Clock;
@@ -19,10 +22,13 @@ use crate::generation::{Generations, Lineage, Numbers};
 use crate::key::{KeyDeriver, PartitionKey, Place};
 use crate::scope::{Namespace, Partition, Scope};
 use crate::telemetry::{Stats, Telemetry};
+use crate::turns::Turns;
 
 pub use fill::{Fetched, Fill};
+pub use single::SwapOutcome;
 
-/// A deployment's cache: its backend, its keys and its settings. Cloning it is cheap, and clones are the same cache.
+/// A deployment's cache: its backend, its keys and its settings. Cloning it is cheap, and clones are the same
+/// cache.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
@@ -48,6 +54,10 @@ struct Shared {
     deriver: KeyDeriver,
     generations: Generations,
     telemetry: Telemetry,
+    /// Between callers of this host who change one sealed counter.
+    turns: Turns,
+    /// The time for one operation, where the backend is configured with one: see `pipeline`.
+    time: Option<Duration>,
     config: Config,
 }
 
@@ -68,11 +78,12 @@ impl Cache {
         if let Err(error) = memcached.report().await {
             tracing::warn!(%error, "no cache server yet; reads and writes are unavailable until there is");
         }
-        Ok(Self::assemble(config, codec, Arc::new(memcached)))
+        let time = Some(config.timeout);
+        Ok(Self::assemble(config, codec, Arc::new(memcached), time))
     }
 
-    /// How the configured server is reached, or `None` where entries live in this process: for programs that ask the
-    /// server itself something, by [`Memcached::report`].
+    /// How the configured server is reached, or `None` where entries live in this process: for programs that
+    /// ask the server itself something, by [`Memcached::report`].
     ///
     /// # Errors
     ///
@@ -90,7 +101,7 @@ impl Cache {
 
     fn assemble_in_memory(config: Config, codec: Codec) -> Self {
         let memory = Memory::new(config.memory_bytes_max, Clock::system());
-        Self::assemble(config, codec, Arc::new(memory))
+        Self::assemble(config, codec, Arc::new(memory), None)
     }
 
     /// A cache over a backend of the embedder's choice. The configuration's server is not used.
@@ -99,20 +110,21 @@ impl Cache {
     ///
     /// [`Error::is_invalid_config`] for settings that don't go together.
     pub fn with_backend(config: Config, backend: Arc<dyn Backend>) -> Result<Self, Error> {
-        Ok(Self::assemble(config.clone(), codec(&config)?, backend))
+        Ok(Self::assemble(config.clone(), codec(&config)?, backend, None))
     }
 
-    fn assemble(config: Config, codec: Codec, backend: Arc<dyn Backend>) -> Self {
+    fn assemble(config: Config, codec: Codec, backend: Arc<dyn Backend>, time: Option<Duration>) -> Self {
         let secret = config.key_secret.as_ref().map(Secret::as_bytes);
         let deriver = KeyDeriver::new(secret, &config.prefix);
         let generations =
             Generations::new(backend.clone(), deriver.clone(), Clock::system(), config.generation_ttl);
         let telemetry = Telemetry::default();
-        Self(Arc::new(Shared { backend, codec, deriver, generations, telemetry, config }))
+        let turns = Turns::new();
+        Self(Arc::new(Shared { backend, codec, deriver, generations, telemetry, turns, time, config }))
     }
 
-    /// The cache of a partition and namespace (1 to 256 bytes), for a host that acts for it. Extensions get theirs through a
-    /// [`CacheCtx`](crate::CacheCtx), which checks what they may open.
+    /// The cache of a partition and namespace (1 to 256 bytes), for a host that acts for it. Extensions get
+    /// theirs through a [`CacheCtx`](crate::CacheCtx), which checks what they may open.
     ///
     /// # Errors
     ///
@@ -134,14 +146,14 @@ impl Cache {
         })))
     }
 
-    /// Makes every entry of the partition unreachable, with all its namespaces and everything below it: a stack's
-    /// sessions, a service's stacks. Other hosts follow within the generation time.
+    /// Makes every entry of the partition unreachable, with all its namespaces and everything below it: a
+    /// stack's sessions, a service's stacks. Other hosts follow within the generation time.
     ///
     /// # Errors
     ///
     /// [`Error::is_unavailable`]: nothing was changed; [`Error::is_timed_out`]: it may have happened.
     pub async fn clear(&self, partition: &Partition) -> Result<(), Error> {
-        self.0.generations.renew_node(partition).await.map_err(Error::from)
+        self.0.generations.renew_node(partition).await.map_err(|error| self.0.fail(error))
     }
 
     /// Counts of what this cache has done since it was made.
@@ -152,7 +164,8 @@ impl Cache {
 
 /// The cache of one partition and namespace. Cloning it is cheap.
 ///
-/// Guest keys are any UTF-8 of 1 to 1024 bytes. A `ttl` is in whole seconds; `None` means the deployment's default.
+/// Guest keys are any UTF-8 of 1 to 1024 bytes. A `ttl` is in whole seconds; `None` means the deployment's
+/// default.
 ///
 /// Every operation fails with [`Error::is_invalid_key`] for a key that is empty or too long, and with
 /// [`Error::is_unavailable`] where the cache can't be reached and nothing was changed; those that write, with

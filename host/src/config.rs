@@ -5,6 +5,7 @@
 
 mod text;
 
+use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -31,7 +32,7 @@ const TIMEOUT_MAX: Duration = Duration::from_secs(60);
 /// assert!(config.prefix("two words").is_err());
 /// # Ok::<(), strongroom_host::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Config {
     pub(crate) prefix: String,
     pub(crate) host: Option<String>,
@@ -58,6 +59,20 @@ pub enum OnUnavailable {
     Error,
     /// A miss.
     Miss,
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Neither secrets nor the prefix belong into a log.
+        f.debug_struct("Config")
+            .field("server", &self.server())
+            .field("timeout", &self.timeout)
+            .field("is_encrypted", &self.is_encrypted())
+            .field("has_key_secret", &self.has_key_secret())
+            .field("ttl", &self.ttl)
+            .field("value_bytes_max", &self.value_bytes_max)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Default for Config {
@@ -146,7 +161,7 @@ impl Config {
         Ok(self)
     }
 
-    /// Time for one operation, from the call to the reply; 1 second unless set.
+    /// Time for one operation, from the call to the answer, connecting included; 1 second unless set.
     ///
     /// # Errors
     ///
@@ -156,8 +171,8 @@ impl Config {
         Ok(self)
     }
 
-    /// Whether values of 1 KiB and more are compressed where that helps; true unless set. What is stored stays readable
-    /// either way.
+    /// Whether values of 1 KiB and more are compressed where that helps; true unless set. What is stored
+    /// stays readable either way.
     #[must_use]
     pub fn compress_data(mut self, compress: bool) -> Self {
         self.compress_data = compress;
@@ -183,8 +198,8 @@ impl Config {
         Ok(self)
     }
 
-    /// Keys that entries may still be encrypted with, in the forms of [`encryption_key`](Self::encryption_key). They
-    /// only decrypt.
+    /// Keys that entries may still be encrypted with, in the forms of
+    /// [`encryption_key`](Self::encryption_key). They only decrypt.
     ///
     /// # Errors
     ///
@@ -197,8 +212,9 @@ impl Config {
         Ok(self)
     }
 
-    /// The secret that storage keys are derived with, in the forms of [`encryption_key`](Self::encryption_key). Empty: a
-    /// public constant, so that whoever reads the storage could test guesses of names. Changing it loses every entry.
+    /// The secret that storage keys are derived with, in the forms of
+    /// [`encryption_key`](Self::encryption_key). Empty: a public constant, so that whoever reads the storage
+    /// could test guesses of names. Changing it loses every entry.
     ///
     /// # Errors
     ///
@@ -208,8 +224,8 @@ impl Config {
         Ok(self)
     }
 
-    /// The lifetime, in seconds, of entries for which a guest names none; unless set, they live until evicted (or for
-    /// [`max_ttl`](Self::max_ttl)).
+    /// The lifetime, in seconds, of entries for which a guest names none; unless set, they live until evicted
+    /// (or for [`max_ttl`](Self::max_ttl)).
     #[must_use]
     pub fn default_ttl(mut self, seconds: NonZeroU32) -> Self {
         self.ttl.default = Some(seconds);
@@ -223,15 +239,16 @@ impl Config {
         self
     }
 
-    /// The largest value in bytes; 2 MiB unless set. memcached's own limit on items (`-I`) has to be a little larger.
+    /// The largest value in bytes; 2 MiB unless set. memcached's own limit on items (`-I`) has to be a little
+    /// larger.
     ///
     /// # Errors
     ///
-    /// [`Error::is_invalid_config`] for less than 1 KiB, or more than 64 MiB.
+    /// [`Error::is_invalid_config`] for less than 1 KiB, or more than 16 MiB.
     pub fn value_bytes_max(mut self, bytes: usize) -> Result<Self, Error> {
-        if !(1024..=limits::VALUE_BYTES_MAX_MAX).contains(&bytes) {
+        if !(1024..=limits::VALUE_BYTES_CONFIGURABLE_MAX).contains(&bytes) {
             return Err(Error::invalid_config(
-                "value_bytes_max: allowed are 1024 (1 KiB) to 67108864 (64 MiB)",
+                "value_bytes_max: allowed are 1024 (1 KiB) to 16777216 (16 MiB)",
             ));
         }
         self.value_bytes_max = bytes;
@@ -251,8 +268,8 @@ impl Config {
         Ok(self)
     }
 
-    /// How long a `clear` may take to reach every host; 1 second unless set. Each cache in use costs one small read in
-    /// that time.
+    /// How long a `clear` may take to reach every host; 1 second unless set. Each cache in use costs one
+    /// small read in that time.
     ///
     /// # Errors
     ///
@@ -269,7 +286,8 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// [`Error::is_invalid_config`] for less than 2 seconds (servers count in whole ones), or more than an hour.
+    /// [`Error::is_invalid_config`] for less than 2 seconds (servers count in whole ones), or more than an
+    /// hour.
     pub fn fill_lease(mut self, lease: Duration) -> Result<Self, Error> {
         if !(Duration::from_secs(2)..=Duration::from_secs(3600)).contains(&lease) {
             return Err(Error::invalid_config("fill_lease: allowed are 2 to 3600 seconds"));

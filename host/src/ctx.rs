@@ -9,7 +9,8 @@ use crate::scope::{Grants, Partition, Scope};
 /// For whom an invocation runs, and which scopes it may open.
 ///
 /// The embedder makes one for each invocation, from what it knows itself and never from what a guest says,
-/// and puts it into the one fresh `Store` of that invocation. Identifiers are opaque: 1 to 256 bytes, any characters.
+/// and puts it into the one fresh `Store` of that invocation. Identifiers are opaque: 1 to 256 bytes, any
+/// characters.
 ///
 /// ```
 /// use strongroom_host::{Cache, CacheCtx};
@@ -42,33 +43,28 @@ impl CacheCtx {
     ///
     /// # Errors
     ///
-    /// [`Error::is_access_denied`] without a grant; [`Error::is_no_such_scope`] where the invocation has no stack, or no
-    /// session; [`Error::is_invalid_key`] for an empty namespace, or one longer than 256 bytes.
+    /// [`Error::is_access_denied`] without a grant; [`Error::is_no_such_scope`] where the invocation has no
+    /// stack, or no session; [`Error::is_invalid_key`] for an empty namespace, or one longer than 256 bytes.
     pub fn open(&self, scope: Scope, namespace: Option<&str>) -> Result<ScopedCache, Error> {
         if !self.grants.allows(scope) {
             return Err(ErrorKind::AccessDenied.into());
         }
-        self.open_widened(scope, namespace)
+        let partition = self.partition.widened_to(scope).ok_or(ErrorKind::NoSuchScope)?;
+        self.cache.open(&partition, namespace)
     }
 
     /// Opens the cache that suits the invocation: its stack's, or the service's where it has no stack.
     ///
-    /// Without a stack there is no tenant to be kept apart from others, so the service's cache needs no grant then.
-    ///
     /// # Errors
     ///
-    /// [`Error::is_access_denied`] where the invocation has a stack, which is not granted; [`Error::is_invalid_key`] as
+    /// [`Error::is_access_denied`] where that scope is not granted, as the service's is not by default: an
+    /// embedder who forgets a stack must not have tenants share a cache. [`Error::is_invalid_key`] as
     /// [`open`](Self::open).
     pub fn open_default(&self, namespace: Option<&str>) -> Result<ScopedCache, Error> {
         match self.partition.scope() {
-            Scope::Service => self.open_widened(Scope::Service, namespace),
+            Scope::Service => self.open(Scope::Service, namespace),
             Scope::Stack | Scope::Session => self.open(Scope::Stack, namespace),
         }
-    }
-
-    fn open_widened(&self, scope: Scope, namespace: Option<&str>) -> Result<ScopedCache, Error> {
-        let partition = self.partition.widened_to(scope).ok_or(ErrorKind::NoSuchScope)?;
-        self.cache.open(&partition, namespace)
     }
 }
 
@@ -111,8 +107,8 @@ impl CacheCtxBuilder {
     ///
     /// # Errors
     ///
-    /// [`Error::is_invalid_config`] where an identifier is empty or longer than 256 bytes, the service is missing, or there is a
-    /// session and no stack.
+    /// [`Error::is_invalid_config`] where an identifier is empty or longer than 256 bytes, the service is
+    /// missing, or there is a session and no stack.
     pub fn build(self) -> Result<CacheCtx, Error> {
         let mut partition = Partition::service(&self.service)?;
         if let Some(stack) = &self.stack {

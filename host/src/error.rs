@@ -96,7 +96,8 @@ impl Error {
         matches!(self.kind, ErrorKind::ValueTooLarge { .. })
     }
 
-    /// The largest value that would have been taken, in bytes, where [`is_value_too_large`](Self::is_value_too_large).
+    /// The largest value that would have been taken, in bytes, where
+    /// [`is_value_too_large`](Self::is_value_too_large).
     pub fn limit_bytes(&self) -> Option<usize> {
         match self.kind {
             ErrorKind::ValueTooLarge { limit } => Some(limit),

@@ -8,7 +8,7 @@
 //! - A number that was lost is replaced by a new random one: entries may become unreachable, and
 //!   never come back.
 //! - A host trusts a number for `generation_ttl` after it has read it. What is older is read again
-//!   beside the operation that needs it, not before it: see `cache.rs`.
+//!   beside the operation that needs it, not before it: see `cache/pipeline.rs`.
 //! - The numbers are not secret: whoever can read or write them in the storage can do the same to entries.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -50,8 +50,9 @@ struct Node {
     number: AtomicU64,
     /// When it was asked for, in nanoseconds of the clock; zero where it must be read again.
     asked_at: AtomicU64,
-    /// Held while the two are written.
-    learning: Mutex<()>,
+    /// Until when nothing that was asked for is trusted, in nanoseconds of the clock. Held while the two
+    /// above are written.
+    forgotten_at: Mutex<u64>,
 }
 
 /// The nodes that one cache's keys depend on, widest first, then its own.
@@ -109,22 +110,37 @@ impl Generations {
 
     /// Reads the numbers of a lineage that are not fresh, in one batch, and makes those that are missing.
     pub(crate) async fn refresh(&self, lineage: &Lineage) -> Result<Numbers, backend::Error> {
+        for _ in 0..READ_ATTEMPTS_MAX {
+            if let Some(numbers) = self.try_refresh(lineage).await? {
+                return Ok(numbers);
+            }
+        }
+        Err(backend::Error::Unavailable { reason: "the cache is cleared as fast as it is read".into() })
+    }
+
+    /// One reading; `None` where a `clear` of this host ended meanwhile, which it may have missed.
+    async fn try_refresh(&self, lineage: &Lineage) -> Result<Option<Numbers>, backend::Error> {
         let asked_at = self.clock.now();
         let stale: Vec<_> = lineage.0.iter().filter(|node| !node.is_fresh(asked_at, self.ttl)).collect();
         let keys: Vec<_> = stale.iter().map(|node| node.key).collect();
-        let found = self.backend.get_many(&keys, keys.len() * RECORD_BYTES).await?;
+        let found = match self.backend.get_many(&keys, keys.len() * RECORD_BYTES).await {
+            // Somebody has put something else there. It is replaced one by one, below.
+            Err(backend::Error::BatchTooLarge { .. }) => vec![None; keys.len()],
+            found => found?,
+        };
+        let mut is_current = true;
         for (node, found) in stale.iter().zip(found) {
             let number = match found.and_then(|found| decode(&found.entry)) {
                 Some(number) => number,
                 None => self.make(&node.key).await?,
             };
-            node.learn(number, asked_at);
+            is_current &= node.learn(number, asked_at);
         }
         let mut numbers = Numbers::default();
         for (slot, node) in numbers.iter_mut().zip(&lineage.0) {
             *slot = node.number.load(Ordering::Acquire);
         }
-        Ok(numbers)
+        Ok(is_current.then_some(numbers))
     }
 
     /// Makes a number where there is none. Of several hosts that do, one is followed by all.
@@ -140,8 +156,16 @@ impl Generations {
             match decode(&found.entry) {
                 Some(number) => return Ok(number),
                 // Not a number that this version could have written: it is as good as lost.
-                None => self.renew_key(key).await?,
-            };
+                None => {
+                    let number = random::nonzero();
+                    let over = Condition::Version(found.version);
+                    let stored =
+                        self.backend.store(key, encode(number), Lifetime::UntilEvicted, over).await?;
+                    if stored == StoreOutcome::Stored {
+                        return Ok(number);
+                    }
+                }
+            }
         }
         Err(backend::Error::Unavailable {
             reason: "a generation number is lost as soon as it is made".into(),
@@ -149,32 +173,33 @@ impl Generations {
     }
 
     /// Gives a cache a new number, so that none of its entries is found again.
-    pub(crate) async fn renew_own(&self, place: &Place) -> Result<(), backend::Error> {
-        self.renew_key(&self.deriver.own(place)).await.map(drop)
+    pub(crate) async fn renew_own(&self, lineage: &Lineage) -> Result<(), backend::Error> {
+        match lineage.0.last() {
+            Some(own) => self.renew(own).await,
+            None => Ok(()),
+        }
     }
 
     /// Gives a node a new number, so that no entry of it, or of what it contains, is found again.
     pub(crate) async fn renew_node(&self, partition: &Partition) -> Result<(), backend::Error> {
-        self.renew_key(&self.deriver.node(partition)).await.map(drop)
+        self.renew(&self.node(self.deriver.node(partition))).await
     }
 
-    async fn renew_key(&self, key: &StorageKey) -> Result<u64, backend::Error> {
-        let number = random::nonzero();
-        let node = self.node(*key);
-        let stored = self.backend.store(key, encode(number), Lifetime::UntilEvicted, Condition::Always).await;
-        match stored {
-            // From here on this host's callers see the new number, whatever older reads are under way.
-            Ok(_) => node.learn(number, self.clock.now()),
-            // It may have happened: ask before a number is trusted again.
-            Err(_) => node.forget(),
-        }
-        stored.map(|_| number)
+    async fn renew(&self, node: &Node) -> Result<(), backend::Error> {
+        let number = encode(random::nonzero());
+        let stored = self.backend.store(&node.key, number, Lifetime::UntilEvicted, Condition::Always).await;
+        // Whatever became of it, and whatever another host has written meanwhile: this host trusts only
+        // what it asks for from here on. The map may hold another node for the same key by now.
+        let now = self.clock.now();
+        node.forget(now);
+        self.node(node.key).forget(now);
+        stored.map(drop)
     }
 }
 
 impl Node {
     fn new(key: StorageKey) -> Self {
-        Self { key, number: AtomicU64::new(0), asked_at: AtomicU64::new(0), learning: Mutex::new(()) }
+        Self { key, number: AtomicU64::new(0), asked_at: AtomicU64::new(0), forgotten_at: Mutex::new(0) }
     }
 
     fn is_fresh(&self, now: Duration, ttl: Duration) -> bool {
@@ -182,19 +207,31 @@ impl Node {
         asked_at != 0 && now.saturating_sub(Duration::from_nanos(asked_at)) < ttl
     }
 
-    /// Takes a number in, unless a younger one is known already.
-    fn learn(&self, number: u64, asked_at: Duration) {
-        let asked_at = u64::try_from(asked_at.as_nanos()).unwrap_or(u64::MAX).max(1);
-        let _learning = self.learning.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Takes a number in, unless a younger one is known already. Answers `false` where it was asked for
+    /// before the last `forget`, and may be older than what that was for.
+    fn learn(&self, number: u64, asked_at: Duration) -> bool {
+        let asked_at = nanoseconds(asked_at);
+        let forgotten_at = self.forgotten_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if asked_at < *forgotten_at {
+            return false;
+        }
         if asked_at >= self.asked_at.load(Ordering::Acquire) {
             self.number.store(number, Ordering::Release);
             self.asked_at.store(asked_at, Ordering::Release);
         }
+        true
     }
 
-    fn forget(&self) {
+    /// Trusts no number that was asked for until now.
+    fn forget(&self, now: Duration) {
+        let mut forgotten_at = self.forgotten_at.lock().unwrap_or_else(PoisonError::into_inner);
+        *forgotten_at = nanoseconds(now).max(*forgotten_at);
         self.asked_at.store(0, Ordering::Release);
     }
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX).max(1)
 }
 
 fn encode(number: u64) -> Stored {

@@ -1,7 +1,8 @@
 //! Storage keys: what a guest key becomes, once its partition is known.
 //!
 //! ```text
-//! partition key = HMAC-SHA256(k_keys, frame("strongroom/v1/entry", scope, service, stack?, session?, namespace?, generations))
+//! partition key = HMAC-SHA256(k_keys, frame("strongroom/v1/entry", scope, service, stack?, session?,
+//!                                           namespace?, generations))
 //! item          = HMAC-SHA256(partition key, guest key)[..24]
 //! storage key   = "{prefix}:" + base64url(item)
 //!
@@ -13,8 +14,9 @@
 //! - Scoping happens here, once, above every backend, and guest bytes end here: what goes on is a
 //!   keyed hash, always of the same length and alphabet.
 //! - 24 bytes are 192 bits: two keys of one deployment meet with a chance of 2^-96 after 2^48 keys.
-//! - With a key secret, whoever reads the storage learns nothing from the keys. Without one, `k_keys` is a public
-//!   constant: keys stay injective and opaque to guests, but a reader of the storage could test guesses.
+//! - With a key secret, whoever reads the storage learns nothing from the keys. Without one, `k_keys` is a
+//!   public constant: keys stay injective and opaque to guests, but a reader of the storage could test
+//!   guesses.
 
 use std::sync::Arc;
 
@@ -84,6 +86,43 @@ impl PartitionKey {
     pub(crate) fn storage_key(&self, guest_key: &str) -> StorageKey {
         storage_key(&self.prefix, &mac(&self.hmac, guest_key.as_bytes()))
     }
+
+    /// Hides a backend's version number from guests. A server numbers all writes of all tenants in one row,
+    /// so the plain number would tell each tenant how much the others write.
+    ///
+    /// A permutation of 64-bit numbers (a Feistel network of four rounds), so that [`unmask`](Self::unmask)
+    /// has no need to ask the backend.
+    pub(crate) fn mask(&self, version: u64) -> u64 {
+        (0..VERSION_ROUNDS).fold(version, |version, round| {
+            let (left, right) = halves(version);
+            join(right, left ^ self.version_round(round, right))
+        })
+    }
+
+    /// The backend's version number of a masked one.
+    pub(crate) fn unmask(&self, version: u64) -> u64 {
+        (0..VERSION_ROUNDS).rev().fold(version, |version, round| {
+            let (left, right) = halves(version);
+            join(right ^ self.version_round(round, left), left)
+        })
+    }
+
+    fn version_round(&self, round: u8, half: u32) -> u32 {
+        let [a, b, c, d] = half.to_be_bytes();
+        // No guest key begins so: 0xff is never a part of UTF-8.
+        let [a, b, c, d, ..] = mac(&self.hmac, &[0xff, round, a, b, c, d]);
+        u32::from_be_bytes([a, b, c, d])
+    }
+}
+
+const VERSION_ROUNDS: u8 = 4;
+
+fn halves(number: u64) -> (u32, u32) {
+    ((number >> 32) as u32, number as u32)
+}
+
+fn join(left: u32, right: u32) -> u64 {
+    u64::from(left) << 32 | u64::from(right)
 }
 
 /// A partition and a namespace: what one cache handle is for.
@@ -94,8 +133,8 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// The place's identity as bytes, for deriving its data key. It takes no generation in, so that a `clear` costs
-    /// no key derivation.
+    /// The place's identity as bytes, for deriving its data key. It takes no generation in, so that a `clear`
+    /// costs no key derivation.
     pub(crate) fn identity(&self) -> Vec<u8> {
         frame("strongroom/v1/data", &self.partition, self.namespace.as_ref(), &[])
     }
@@ -142,7 +181,8 @@ fn storage_key(prefix: &str, mac: &[u8; 32]) -> StorageKey {
     StorageKey::new(prefix, &text)
 }
 
-/// The nodes that contain a partition, widest first: its service, its stack and its session, as far as it has them.
+/// The nodes that contain a partition, widest first: its service, its stack and its session, as far as it has
+/// them.
 pub(crate) fn nodes(partition: &Partition) -> impl Iterator<Item = Partition> + '_ {
     Scope::ALL.into_iter().filter_map(|scope| partition.widened_to(scope))
 }

@@ -1,8 +1,8 @@
 //! Strongroom's host library: a cache for sandboxed WebAssembly extensions, scoped by the host.
 //!
 //! An extension is a component that imports `strongroom:cache`. The host links the scopes that it grants, and
-//! tells for each invocation which service, stack (tenant) and session (login) it runs for. From that come the
-//! storage keys: the extension never sees one, and has no way to name another tenant.
+//! tells for each invocation which service, stack (tenant) and session (login) it runs for. From that come
+//! the storage keys: the extension never sees one, and has no way to name another tenant.
 //!
 //! This is a whole host. It runs one extension for two tenants, each invocation in a store of its own:
 //!
@@ -61,10 +61,10 @@
 //!
 //! # Rules for embedders
 //!
-//! - One fresh store for each invocation, with the one [`CacheCtx`] that it is for. A store that is kept and called for
-//!   another session would let the guest carry what it read from one to the other.
-//! - Make the store with [`limited_store`] and the table with [`limited_table`]: wasmtime's own limits are far above
-//!   what a cache needs. Limit memory ([`wasmtime::Store::limiter`]) and time (epochs) yourself.
+//! - One fresh store for each invocation, with the one [`CacheCtx`] that it is for. A store that is kept and
+//!   called for another session would let the guest carry what it read from one to the other.
+//! - Make the store with [`limited_store`] and the table with [`limited_table`]: wasmtime's own limits are
+//!   far above what a cache needs. Limit memory ([`wasmtime::Store::limiter`]) and time (epochs) yourself.
 //! - After a call that timed out, drop the store: the next call on it may hang.
 //! - Calls are host functions that wait on a fiber: call exports with `call_async`. Switching wasmtime's
 //!   `Config::concurrency_support` off makes each call about a quarter cheaper; the library works with both.
@@ -89,8 +89,9 @@ mod error;
 mod telemetry;
 mod clock;
 mod random;
+mod turns;
 
-pub use cache::{Cache, Fetched, Fill, ScopedCache};
+pub use cache::{Cache, Fetched, Fill, ScopedCache, SwapOutcome};
 pub use clock::Clock;
 pub use config::{Config, OnUnavailable};
 pub use ctx::{CacheCtx, CacheCtxBuilder, CacheCtxView, CacheView, HasCache};

@@ -22,20 +22,18 @@ pub const PREFIX_BYTES_MAX: usize = 64;
 /// Largest value, unless configured: what the systems before this one promise their extensions.
 pub const VALUE_BYTES_MAX: usize = 2 * 1024 * 1024;
 
-/// The most that [`VALUE_BYTES_MAX`] can be configured to. Values are held whole in memory several times
-/// on their way (guest, host, sealed, socket), so a cache of larger things wants another tool.
-pub const VALUE_BYTES_MAX_MAX: usize = 64 * 1024 * 1024;
+/// The most that [`VALUE_BYTES_MAX`] can be configured to: what one host call may hand over. Values are held
+/// whole in memory several times on their way (guest, host, sealed, socket), so a cache of larger things
+/// wants another tool.
+pub const VALUE_BYTES_CONFIGURABLE_MAX: usize = BATCH_BYTES_MAX;
 
-/// Most keys in one batch. A batch is one burst on the wire that other callers wait behind; at 100 bytes each, 1000
-/// keys are about two milliseconds of a server's time.
+/// Most keys in one batch. A batch is one burst on the wire that other callers wait behind; at 100 bytes
+/// each, 1000 keys are about two milliseconds of a server's time.
 pub const BATCH_KEYS_MAX: usize = 1000;
 
-/// Most bytes of values in one batch, read or written. Without it a guest that stores one large value could make the
-/// host hold a thousand copies, by asking for it a thousand times.
+/// Most bytes of values in one batch, read or written. Without it a guest that stores one large value could
+/// make the host hold a thousand copies, by asking for it a thousand times.
 pub const BATCH_BYTES_MAX: usize = 16 * 1024 * 1024;
-
-/// Longest grace: what the 16 bits beside a stored entry hold, 18 hours.
-pub const GRACE_SECONDS_MAX: u32 = u16::MAX as u32;
 
 /// Longest time for which one `fetch` waits for another caller's fill. A guest that waits holds its instance.
 pub const WAIT_MILLISECONDS_MAX: u32 = 30_000;
@@ -67,6 +65,10 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Requests that may wait for one connection, or be in flight on it. Beyond it callers are told
 /// `unavailable` at once: a queue that is a second long helps nobody.
 pub const CONNECTION_REQUESTS_MAX: usize = 16_384;
+
+/// Bytes of requests that may wait for one connection, or be in flight on it: four of the largest batches.
+/// Without it a server that hangs would let callers fill the host's memory.
+pub const CONNECTION_BYTES_MAX: usize = 4 * BATCH_BYTES_MAX;
 
 /// Bytes of requests that one connection buffers ahead of the socket. More waits in the queue.
 pub const CONNECTION_WRITE_BYTES_MAX: usize = 1024 * 1024;

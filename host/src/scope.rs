@@ -151,7 +151,8 @@ impl Partition {
     ///
     /// # Errors
     ///
-    /// [`Error::is_invalid_config`] where there is no stack, or the identifier is empty or longer than 256 bytes.
+    /// [`Error::is_invalid_config`] where there is no stack, or the identifier is empty or longer than 256
+    /// bytes.
     pub fn session(&self, session: &str) -> Result<Self, Error> {
         if self.stack.is_none() {
             return Err(Error::invalid_config("a session belongs to a stack, and there is no stack"));

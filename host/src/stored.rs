@@ -124,7 +124,8 @@ pub enum Kind {
     Integer,
 }
 
-/// The 32 client flags that a backend keeps beside every item: what kind of value it is, and how it was sealed.
+/// The 32 client flags that a backend keeps beside every item: what kind of value it is, and how it was
+/// sealed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Flags(pub u32);
 
@@ -198,8 +199,8 @@ impl Flags {
         Duration::from_secs(u64::from(self.0 >> 16))
     }
 
-    /// Whether an item with these flags counts as an entry for every operation but `fetch`, given how long the
-    /// backend will still keep it (`None`: until evicted).
+    /// Whether an item with these flags counts as an entry for every operation but `fetch`, given how long
+    /// the backend will still keep it (`None`: until evicted).
     ///
     /// A placeholder does not, nor does an entry whose lifetime is over and which is kept for its grace only.
     pub fn is_live(self, remaining: Option<Duration>) -> bool {

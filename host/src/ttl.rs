@@ -11,6 +11,9 @@ pub enum Lifetime {
     UntilEvicted,
     /// Whole seconds, never zero.
     Seconds(std::num::NonZeroU32),
+    /// What is left to an entry that is written again: never made longer, however often that happens, and
+    /// over at once where it is less than the backend can count.
+    Remaining(Duration),
 }
 
 impl Lifetime {
@@ -26,13 +29,6 @@ impl Lifetime {
         std::num::NonZeroU32::new(seconds).map(Self::Seconds)
     }
 
-    /// What is left of a lifetime, as one: whole seconds, rounded up, at least one.
-    pub(crate) fn at_least(remaining: Duration) -> Self {
-        let seconds = remaining.as_secs() + u64::from(remaining.subsec_nanos() > 0);
-        let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
-        Self::Seconds(std::num::NonZeroU32::new(seconds).unwrap_or(std::num::NonZeroU32::MIN))
-    }
-
     /// The lifetime with a grace added, as backends keep entries that have one.
     #[must_use]
     pub fn with_grace(self, grace: Duration) -> Self {
@@ -41,6 +37,7 @@ impl Lifetime {
             Self::Seconds(seconds) => {
                 Self::Seconds(seconds.saturating_add(u32::try_from(grace.as_secs()).unwrap_or(u32::MAX)))
             }
+            Self::Remaining(remaining) => Self::Remaining(remaining.saturating_add(grace)),
         }
     }
 
@@ -49,6 +46,7 @@ impl Lifetime {
         match self {
             Self::UntilEvicted => None,
             Self::Seconds(seconds) => Some(Duration::from_secs(u64::from(seconds.get()))),
+            Self::Remaining(remaining) => Some(remaining),
         }
     }
 }
@@ -66,7 +64,10 @@ impl TtlPolicy {
     /// Where there is a cap and no default, entries live for the cap: "until evicted" is beyond it.
     pub(crate) fn lifetime(self, asked: Option<u32>) -> Result<Lifetime, Error> {
         let Some(asked) = asked else {
-            let seconds = self.default.or(self.max);
+            let seconds = match (self.default, self.max) {
+                (Some(default), Some(max)) => Some(default.min(max)),
+                (default, max) => default.or(max),
+            };
             return Ok(seconds.map_or(Lifetime::UntilEvicted, Lifetime::Seconds));
         };
         match std::num::NonZeroU32::new(asked) {

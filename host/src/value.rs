@@ -55,7 +55,8 @@ impl Value {
 
     /// Reads sealed bytes back; `None` where they can't be of that kind.
     ///
-    /// Trailing spaces of an integer are memcached's: it keeps a counter's width when the number gets shorter.
+    /// Trailing spaces of an integer are memcached's: it keeps a counter's width when the number gets
+    /// shorter.
     pub(crate) fn from_bytes(kind: Kind, bytes: Bytes) -> Option<Self> {
         match kind {
             Kind::Bytes => Some(Self::Bytes(bytes)),

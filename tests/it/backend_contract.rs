@@ -127,8 +127,9 @@ contract!(values_of_two_mebibytes_and_not_one_byte_more(place) {
     let noise = Bytes::from(crate::harness::noise(VALUE_BYTES_MAX));
     set(place, 1, entry(Kind::Bytes, noise.clone()), FOREVER).await;
     assert!(get(place, 1).await.expect("stored").data == noise);
-    // Beyond the largest entry that the host announced (memory: that a shard holds), the old one stays.
-    let more = vec![0; if place.clock.is_some() { 64 << 20 } else { 3 << 20 }];
+    // Beyond the largest entry that was announced (memory takes any that a part of it can hold), the old one
+    // stays.
+    let more = vec![0; if place.clock.is_some() { 64 << 20 } else { VALUE_BYTES_MAX + 1 }];
     let refused = place.backend.store(&key(1), entry(Kind::Bytes, more), FOREVER, Condition::Always).await;
     assert!(matches!(refused, Err(Error::TooLarge { limit }) if limit >= VALUE_BYTES_MAX), "{refused:?}");
     assert!(get(place, 1).await.expect("untouched").data == noise);
@@ -248,6 +249,75 @@ contract!(counters_count_to_their_ends(place) {
         let refused = count(2, Step::Up(1)).await;
         assert!(matches!(refused, Err(Error::NotAnInteger)), "{stored:?}: {refused:?}");
         assert_eq!(get(place, 2).await, Some(stored), "nothing was changed");
+    }
+});
+
+contract!(what_remains_of_a_lifetime_is_not_made_longer(place) {
+    set(place, 1, text("x"), lifetime(3)).await;
+    for _ in 0..12 {
+        place.pass(Duration::from_millis(400)).await;
+        let Some(found) = place.backend.get(&key(1)).await.expect("reachable") else { return };
+        let kept = Lifetime::Remaining(found.remaining.expect("it has a lifetime"));
+        let condition = Condition::Version(found.version);
+        place.backend.store(&key(1), text("x"), kept, condition).await.expect("reachable");
+    }
+    panic!("it has lived for 4.8 seconds of 3");
+});
+
+contract!(of_many_who_begin_a_fill_one_wins(place) {
+    let racers = (0..32).map(|_| {
+        let backend = place.backend.clone();
+        tokio::spawn(async move { backend.begin_fill(&key(1), LEASE).await.expect("reachable") })
+    });
+    let mut won = 0;
+    for racer in racers.collect::<Vec<_>>() {
+        won += u32::from(matches!(racer.await.expect("no panic"), Begun::Won(_)));
+    }
+    assert_eq!(won, 1);
+});
+
+contract!(a_touch_adds_the_grace_and_keeps_the_version(place) {
+    let with_grace = Stored { flags: Flags::entry(Kind::Text, 600), data: Bytes::from_static(b"x") };
+    set(place, 1, with_grace, lifetime(60)).await;
+    let before = place.backend.get(&key(1)).await.expect("reachable").expect("live");
+    assert!(place.backend.touch(&key(1), lifetime(120)).await.expect("reachable"));
+    let after = place.backend.get(&key(1)).await.expect("reachable").expect("live");
+    assert_eq!(after.version, before.version);
+    let remaining = after.remaining.expect("it has a lifetime").as_secs();
+    assert!((715..=721).contains(&remaining), "{remaining}");
+});
+
+contract!(in_a_batch_only_what_is_too_large_fails(place) {
+    let large = vec![0; if place.clock.is_some() { 64 << 20 } else { VALUE_BYTES_MAX + 1 }];
+    let entries = vec![(key(1), text("a")), (key(2), entry(Kind::Bytes, large)), (key(3), text("c"))];
+    let outcomes = place.backend.store_many(entries, FOREVER).await;
+    assert!(matches!(outcomes[..], [Ok(()), Err(Error::TooLarge { .. }), Ok(())]), "{outcomes:?}");
+    assert_eq!(get(place, 3).await, Some(text("c")));
+});
+
+contract!(a_count_changes_only_a_counter(place) {
+    set(place, 1, entry(Kind::Integer, "5"), FOREVER).await;
+    let counting: Vec<_> = (0..8)
+        .map(|_| {
+            let backend = place.backend.clone();
+            tokio::spawn(async move {
+                for _ in 0..100 {
+                    // It may meet a text, or lose every race; it must not change what it has not seen.
+                    let _ = backend.count(&key(1), Step::Up(1)).await;
+                }
+            })
+        })
+        .collect();
+    for _ in 0..100 {
+        set(place, 1, text("12 monkeys"), FOREVER).await;
+        for _ in 0..3 {
+            assert_eq!(get(place, 1).await, Some(text("12 monkeys")));
+            tokio::task::yield_now().await;
+        }
+        set(place, 1, entry(Kind::Integer, "5"), FOREVER).await;
+    }
+    for task in counting {
+        task.await.expect("no panic");
     }
 });
 

@@ -1,7 +1,7 @@
 //! Frozen bytes: a change here loses every entry that is stored.
 //!
-//! The expected values were made by another implementation (Python, with `hmac`, `zlib` and `cryptography`) from
-//! the formats as they are documented in `key.rs`, `stored.rs` and `codec/`.
+//! The expected values were made by another implementation (Python, with `hmac`, `zlib` and `cryptography`)
+//! from the formats as they are documented in `key.rs`, `stored.rs` and `codec/`.
 
 use std::sync::Arc;
 
@@ -16,7 +16,8 @@ const SECRET: &str = "base64:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 /// Where one deployment keeps generation numbers, and two of its entries.
 struct Deployment {
     config: Config,
-    /// Service "fx"; stack "acme"; session "9f2"; that session's namespace "day"; the stack without a namespace.
+    /// Service "fx"; stack "acme"; session "9f2"; that session's namespace "day"; the stack without a
+    /// namespace.
     generations: [&'static str; 5],
     /// "rates" in the session's namespace "day".
     in_session: &'static str,

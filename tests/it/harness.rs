@@ -22,7 +22,8 @@ const OUTPUT_BYTES: usize = 1024 * 1024;
 /// Longer than any guest takes; a guest that hangs fails its test instead of the whole run.
 const GUEST_TIME: Duration = Duration::from_secs(60);
 
-/// A host with one cache. Wasmtime's concurrency support is off on memory and on over memcached: the library works with both.
+/// A host with one cache. Wasmtime's concurrency support is off on memory and on over memcached: the library
+/// works with both.
 pub(crate) struct Host {
     pub(crate) cache: Cache,
     runner: &'static Runner,

@@ -1,8 +1,8 @@
 //! What Strongroom promises, tested from outside.
 //!
-//! A guest program for each behaviour lies in `guests/src/bin`, and has a test of the same name here, in the file of
-//! its suite; a program without one does not compile. Every one runs on both backends: memory answers at
-//! once, and hides what waiting shows.
+//! A guest program for each behaviour lies in `guests/src/bin`, and has a test of the same name here, in the
+//! file of its suite; a program without one does not compile. Every one runs on both backends: memory answers
+//! at once, and hides what waiting shows.
 
 // What the tests stand on.
 mod harness;
@@ -16,8 +16,10 @@ mod fetch;
 
 // The host from outside.
 mod backend_contract;
+mod generations;
 mod at_rest;
 mod failure;
+mod secrecy;
 mod cli;
 mod golden;
 

@@ -54,6 +54,8 @@ impl Memcached {
     pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill").args([&format!("-{name}"), &self.process.id().to_string()]).status();
         assert!(sent.expect("kill runs").success());
+        // It takes effect a moment after it is sent.
+        std::thread::sleep(Duration::from_millis(100));
     }
 
     /// Everything that the server holds: key and raw bytes of each item, read as an attacker would.
@@ -85,6 +87,10 @@ impl Memcached {
         request.extend_from_slice(data);
         request.extend_from_slice(b"\r\n");
         assert_eq!(self.exchange(&request, b"\r\n"), b"STORED\r\n");
+    }
+
+    pub(crate) fn delete(&self, key: &str) {
+        self.ask(&format!("delete {key}\r\n"), b"\r\n");
     }
 
     fn ask(&self, request: &str, end: &[u8]) -> Vec<u8> {

@@ -62,10 +62,13 @@ async fn a_scope_that_the_invocation_does_not_have_cannot_be_opened() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_stack_the_default_is_the_services() {
+async fn without_a_stack_the_default_is_the_services_if_that_is_granted() {
     for host in hosts().await {
         let service = host.cache.open(&Partition::service("tests").expect("valid"), None).expect("opens");
-        assert_eq!(tell(&host, &whom(None, None), "default set shared").await, "stored");
+        let nobody = whom(None, None);
+        assert_eq!(tell(&host, &nobody, "default set shared").await, "AccessDenied");
+        let granted = Invocation { grants: Grants::default().with(Scope::Service), ..nobody };
+        assert_eq!(tell(&host, &granted, "default set shared").await, "stored");
         assert_eq!(service.get("key").await.expect("get"), Some("shared".into()));
         assert_eq!(tell(&host, &whom(Some("acme"), None), "default get").await, "miss");
     }

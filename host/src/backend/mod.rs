@@ -18,22 +18,22 @@ use crate::ttl::Lifetime;
 
 /// A place where entries live.
 ///
-/// In what follows, an item is **live** if [`Flags::is_live`](crate::Flags::is_live) says so of its flags and its remaining
-/// lifetime. What is not live (nothing, a fill's placeholder, an entry within its grace) is **absent**, and
-/// every operation but [`begin_fill`](Backend::begin_fill) MUST treat it so.
+/// In what follows, an item is **live** if [`Flags::is_live`](crate::Flags::is_live) says so of its flags and
+/// its remaining lifetime. What is not live (nothing, a fill's placeholder, an entry within its grace) is
+/// **absent**, and every operation but [`begin_fill`](Backend::begin_fill) MUST treat it so.
 ///
 /// - An implementation MUST answer an item only under the very key it was stored under, and MUST answer its
 ///   bytes and flags as they were stored.
-/// - It MUST NOT answer an item whose lifetime is over; it MAY lose any item at any time. It MUST accept every lifetime, and
-///   an item's lifetime MAY end up to one second early or late.
+/// - It MUST NOT answer an item whose lifetime is over; it MAY lose any item at any time. It MUST accept
+///   every lifetime, and an item's lifetime MAY end up to one second early or late.
 /// - Each operation on one key MUST be atomic against all others, except where a method says otherwise.
 /// - A write that answers `Ok` MUST have been acknowledged by where the entry lives.
-/// - An operation MUST return within the backend's configured time, with [`Error::Unavailable`] where nothing was changed, and
-///   with [`Error::OutcomeUnknown`] where a write may or may not have happened. Reads MUST NOT answer
-///   `OutcomeUnknown`.
+/// - An operation MUST return within the backend's configured time, with [`Error::Unavailable`] where nothing
+///   was changed, and with [`Error::OutcomeUnknown`] where a write may or may not have happened. Reads MUST
+///   NOT answer `OutcomeUnknown`.
 /// - Dropping a returned future MUST NOT affect any other operation. The dropped operation may happen or not.
-/// - A version identifies one write of one key: two different writes of a key MUST NOT have the same version, and a
-///   placeholder has one as well.
+/// - A version identifies one write of one key: two different writes of a key MUST NOT have the same version,
+///   and a placeholder has one as well.
 #[async_trait]
 pub trait Backend: Send + Sync + 'static {
     /// The entries under the keys: as many, and in the same order; absent ones are `None`.
@@ -73,16 +73,17 @@ pub trait Backend: Send + Sync + 'static {
         lifetime: Lifetime,
     ) -> Vec<Result<(), Error>>;
 
-    /// Removes what is under the keys, an outstanding fill included, and answers for each whether it was live.
-    /// A repeated key was live at most once. Whether it was live MAY be decided just before it is removed.
+    /// Removes what is under the keys, an outstanding fill included, and answers for each whether it was
+    /// live. A repeated key was live at most once. Whether it was live MAY be decided just before it is
+    /// removed.
     ///
     /// # Errors
     ///
     /// [`Error::Unavailable`]; [`Error::OutcomeUnknown`].
     async fn delete_many(&self, keys: &[StorageKey]) -> Result<Vec<bool>, Error>;
 
-    /// Gives a live entry a new lifetime (its grace comes on top), and answers whether it was live. An outstanding fill that
-    /// is met in a race MAY be ended.
+    /// Gives a live entry a new lifetime (its grace comes on top), and answers whether it was live. An
+    /// outstanding fill that is met in a race MAY be ended.
     ///
     /// # Errors
     ///
@@ -95,8 +96,8 @@ pub trait Backend: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`Error::NotAnInteger`] where the entry is not an unencrypted [`Kind::Integer`](crate::Kind::Integer) of at
-    /// least zero; [`Error::Unavailable`]; [`Error::OutcomeUnknown`].
+    /// [`Error::NotAnInteger`] where the entry is not an unencrypted [`Kind::Integer`](crate::Kind::Integer)
+    /// of at least zero; [`Error::Unavailable`]; [`Error::OutcomeUnknown`].
     async fn count(&self, key: &StorageKey, step: Step) -> Result<Option<u64>, Error>;
 
     /// Takes the right to fill an absent key, for at most `lease`.
@@ -179,8 +180,8 @@ impl Step {
 pub enum Begun {
     /// A live entry.
     Live(Versioned),
-    /// Nothing live: the caller holds the fill, whose lease is this version. Where an entry within its grace is kept, several
-    /// callers may hold fills of it, of which one can be completed.
+    /// Nothing live: the caller holds the fill, whose lease is this version. Where an entry within its grace
+    /// is kept, several callers may hold fills of it, of which one can be completed.
     Won(u64),
     /// Somebody else holds the fill.
     Held,

@@ -1,6 +1,6 @@
 //! Operations on many keys: one burst each way.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::ScopedCache;
 use super::pipeline::check_key;
@@ -23,22 +23,34 @@ impl ScopedCache {
             return Ok(Vec::new());
         }
         let found = self.read_under_generations(move |partition| async move {
-            let keys: Vec<_> = keys.iter().map(|key| partition.storage_key(key.as_ref())).collect();
-            let found = self.0.shared.backend.get_many(&keys, BATCH_BYTES_MAX).await?;
+            // A repeated key is asked for once: otherwise one large value would be as many as it is repeated.
+            let mut distinct = Vec::with_capacity(keys.len());
+            let mut places = HashMap::with_capacity(keys.len());
+            for key in keys {
+                places.entry(key.as_ref()).or_insert_with(|| {
+                    distinct.push(partition.storage_key(key.as_ref()));
+                    distinct.len() - 1
+                });
+            }
+            let found = self.0.shared.backend.get_many(&distinct, BATCH_BYTES_MAX).await?;
             let mut values = Vec::with_capacity(keys.len());
-            // What was compressed counts again at its full size: that is what the guest is handed.
+            // What was compressed or repeated counts at its full size each time: that is what the guest is
+            // handed.
             let mut left = BATCH_BYTES_MAX;
-            for (key, found) in keys.iter().zip(found) {
-                let value = found.and_then(|found| self.open_found(key, &found)).map(|(value, _)| value);
+            for key in keys {
+                let place = places[key.as_ref()];
+                let found = found.get(place).and_then(Option::as_ref);
+                let value = found.and_then(|found| self.open_found(&distinct[place], found));
+                let value = value.map(|(value, _)| value);
                 let bytes = value.as_ref().map_or(0, Value::bytes_len);
                 left = left.checked_sub(bytes).ok_or(ErrorKind::BatchTooLarge { keys: values.len() })?;
                 values.push(value);
             }
             Ok(values)
         });
-        let found = match self.or_miss(found.await)? {
-            missed if missed.len() != keys.len() => vec![None; keys.len()],
-            found => found,
+        let found = match found.await {
+            Err(error) if error.is_unavailable() && self.answers_miss() => vec![None; keys.len()],
+            found => found?,
         };
         for value in &found {
             self.0.shared.telemetry.looked_up(value.is_some());
@@ -46,13 +58,14 @@ impl ScopedCache {
         Ok(found)
     }
 
-    /// Stores each value under its key: as many outcomes, in the same order. Where a key is repeated, its last
-    /// value stays.
+    /// Stores each value under its key: as many outcomes, in the same order. Where a key is repeated, its
+    /// last value stays.
     ///
     /// # Errors
     ///
-    /// For the batch: [`Error::is_unavailable`] where no entry could be stored; [`Error::is_batch_too_large`] for more than 1000 entries, or values that are together larger than
-    /// 16 MiB; [`Error::is_invalid_ttl`]. For each entry: as [`set`](Self::set).
+    /// For the batch: [`Error::is_unavailable`] where no entry could be stored; [`Error::is_batch_too_large`]
+    /// for more than 1000 entries, or values that are together larger than 16 MiB; [`Error::is_invalid_ttl`].
+    /// For each entry: as [`set`](Self::set).
     pub async fn set_many(
         &self,
         entries: Vec<(String, Value)>,
@@ -89,7 +102,7 @@ impl ScopedCache {
             }
         });
         for (index, stored) in valid.iter().zip(stored.await?) {
-            outcomes[*index] = stored.map_err(Error::from);
+            outcomes[*index] = stored.map_err(|error| shared.fail(error));
         }
         Ok(outcomes)
     }

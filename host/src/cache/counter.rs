@@ -1,4 +1,5 @@
-//! Counters. The backend counts where it can read the number, and a compare-and-swap loop does where the number is sealed.
+//! Counters. The backend counts where it can read the number, and a compare-and-swap loop does where the
+//! number is sealed.
 
 use super::ScopedCache;
 use super::pipeline::check_key;
@@ -10,13 +11,13 @@ use crate::ttl::Lifetime;
 use crate::value::Value;
 
 impl ScopedCache {
-    /// Adds `delta` to the counter and answers the new number, stopping at 2^63 - 1. Where there is none, it begins
-    /// as `initial` with the lifetime `ttl`; an existing counter keeps its own.
+    /// Adds `delta` to the counter and answers the new number, stopping at 2^63 - 1. Where there is none, it
+    /// begins as `initial` with the lifetime `ttl`; an existing counter keeps its own.
     ///
     /// # Errors
     ///
-    /// [`Error::is_not_an_integer`] where the entry is not an integer of at least zero; [`Error::is_invalid_ttl`];
-    /// see [`ScopedCache`].
+    /// [`Error::is_not_an_integer`] where the entry is not an integer of at least zero;
+    /// [`Error::is_invalid_ttl`]; see [`ScopedCache`].
     pub async fn increment(
         &self,
         key: &str,
@@ -49,6 +50,7 @@ impl ScopedCache {
         let initial = i64::try_from(initial).unwrap_or(i64::MAX);
         self.under_generations(move |keys| async move {
             let key = keys.storage_key(key);
+            let _turn = self.0.shared.turns.take(&key).await;
             for _ in 0..SWAP_ATTEMPTS_MAX {
                 let counted = if self.0.shared.codec.is_encrypting() {
                     self.count_sealed(&key, step, initial, lifetime).await?
@@ -76,7 +78,8 @@ impl ScopedCache {
         let condition = match self.0.shared.backend.count(key, step).await {
             Ok(Some(number)) => return Ok(Some(number)),
             Ok(None) => Condition::Absent,
-            // What can't be opened is a miss: the sealed counter of a deployment that encrypted once, for example.
+            // What can't be opened is a miss: the sealed counter of a deployment that encrypted once, for
+            // example.
             Err(backend::Error::NotAnInteger) => match self.unreadable(key).await? {
                 Some(version) => Condition::Version(version),
                 None => return Err(ErrorKind::NotAnInteger.into()),
@@ -105,7 +108,7 @@ impl ScopedCache {
                 let next = step.apply(number).ok_or(ErrorKind::NotAnInteger)?;
                 let kept = match found.remaining {
                     Some(remaining) => {
-                        Lifetime::at_least(remaining.saturating_sub(found.entry.flags.grace()))
+                        Lifetime::Remaining(remaining.saturating_sub(found.entry.flags.grace()))
                     }
                     None => Lifetime::UntilEvicted,
                 };

@@ -25,7 +25,8 @@ pub enum Fetched {
     Hit(Value),
     /// There is no value, and this caller is to compute it.
     Vacant(Fill),
-    /// There is no value, another caller is computing it, and the wait ran out: compute it, and don't store it.
+    /// There is no value, another caller is computing it, and the wait ran out: compute it, and don't store
+    /// it.
     Busy,
 }
 
@@ -44,9 +45,9 @@ pub struct Fill {
 impl ScopedCache {
     /// The value under the key, or the right to compute it.
     ///
-    /// `grace`: seconds, at most 65535, for which the value may be served beyond its lifetime while one caller
-    /// refreshes it; kept with the value when the fill is completed. `wait`: how long to wait for another caller's fill, at
-    /// most 30 seconds; more is taken as that.
+    /// `grace`: seconds, at most 65535, for which the value may be served beyond its lifetime while one
+    /// caller refreshes it; kept with the value when the fill is completed. `wait`: how long to wait for
+    /// another caller's fill, at most 30 seconds; more is taken as that.
     ///
     /// # Errors
     ///
@@ -97,8 +98,9 @@ impl ScopedCache {
 }
 
 impl Fill {
-    /// Stores the computed value. Answers `false` where the lease was lost before: its time ran out, or the entry was
-    /// written, deleted or cleared meanwhile. A fill completes once; a failed attempt may be repeated within the lease.
+    /// Stores the computed value. Answers `false` where the lease was lost before: its time ran out, or the
+    /// entry was written, deleted or cleared meanwhile. A fill completes once; a failed attempt may be
+    /// repeated within the lease.
     ///
     /// # Errors
     ///
@@ -131,8 +133,12 @@ impl Fill {
     ///
     /// See [`ScopedCache`]; the lease ends by itself then.
     pub async fn abandon(mut self) -> Result<(), Error> {
-        self.is_open = false;
-        Ok(self.cache.0.shared.backend.abandon_fill(&self.key, self.lease).await?)
+        if self.is_open {
+            self.cache.0.shared.backend.abandon_fill(&self.key, self.lease).await?;
+            // Not before: a caller who goes away meanwhile leaves it to `drop`.
+            self.is_open = false;
+        }
+        Ok(())
     }
 }
 

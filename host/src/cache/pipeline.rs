@@ -27,8 +27,8 @@ use crate::stored::{Kind, StorageKey, Stored};
 use crate::value::Value;
 
 impl ScopedCache {
-    /// The version of the entry under the key, if it can't be opened. That is a miss, so it must not stand in the way
-    /// of an `add`.
+    /// The version of the entry under the key, if it can't be opened. That is a miss, so it must not stand in
+    /// the way of an `add`.
     pub(super) async fn unreadable(&self, key: &StorageKey) -> Result<Option<u64>, Error> {
         let found = self.0.shared.backend.get(key).await?;
         Ok(found.filter(|found| self.0.sealer.open(key, &found.entry).is_err()).map(|found| found.version))
@@ -66,9 +66,25 @@ impl ScopedCache {
     where
         F: Future<Output = Result<T, Error>>,
     {
+        let outcome = self.unbounded(operation);
+        let outcome = match self.0.shared.time {
+            None => outcome.await,
+            // A little more than one exchange may take, so that an operation that is one has its own, exact
+            // answer; one that is several is cut off here, in doubt.
+            Some(time) => tokio::time::timeout(time + time / 20, outcome)
+                .await
+                .unwrap_or_else(|_| Err(ErrorKind::TimedOut.into())),
+        };
+        outcome.inspect_err(|error| self.0.shared.telemetry.failed(error))
+    }
+
+    async fn unbounded<T, F>(&self, operation: impl Fn(Arc<PartitionKey>) -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
         let generations = &self.0.shared.generations;
-        let outcome = async {
-            let numbers = match generations.known(&self.0.lineage) {
+        let numbers = {
+            match generations.known(&self.0.lineage) {
                 Known::Fresh(numbers) => numbers,
                 Known::Unknown => self.refresh().await?,
                 Known::Stale(old) => {
@@ -81,10 +97,9 @@ impl ScopedCache {
                         (Err(_), Err(error)) => return Err(error),
                     }
                 }
-            };
-            operation(self.keys(&numbers)).await
+            }
         };
-        outcome.await.inspect_err(|error| self.0.shared.telemetry.failed(error))
+        operation(self.keys(&numbers)).await
     }
 
     /// The same for a read, which is never in doubt: it has an answer, or the cache is unavailable.
@@ -131,6 +146,13 @@ impl ScopedCache {
 }
 
 impl Shared {
+    /// A backend's error as the library's, counted.
+    pub(super) fn fail(&self, error: backend::Error) -> Error {
+        let error = Error::from(error);
+        self.telemetry.failed(&error);
+        error
+    }
+
     pub(super) fn check_value(&self, value: &Value) -> Result<(), Error> {
         let limit = self.config.value_bytes_max;
         if value.bytes_len() > limit {

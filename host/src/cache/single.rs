@@ -4,8 +4,20 @@ use super::ScopedCache;
 use super::pipeline::check_key;
 use crate::backend::{Condition, StoreOutcome};
 use crate::error::Error;
+use crate::key::PartitionKey;
 use crate::stored::StorageKey;
 use crate::value::Value;
+
+/// What became of a [`ScopedCache::swap`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SwapOutcome {
+    /// The entry was still the expected one, and holds the new value.
+    Swapped,
+    /// The entry has been written since. Nothing was changed.
+    Changed,
+    /// There is no entry. Nothing was changed.
+    Missing,
+}
 
 impl ScopedCache {
     /// The value under the key.
@@ -14,20 +26,31 @@ impl ScopedCache {
     ///
     /// See [`ScopedCache`].
     pub async fn get(&self, key: &str) -> Result<Option<Value>, Error> {
-        Ok(self.get_versioned(key).await?.map(|(value, _)| value))
+        self.look_up(key, |_, value, _| value).await
     }
 
-    /// The value under the key, and the version that [`swap`](Self::swap) takes.
+    /// The value under the key, and the version that [`swap`](Self::swap) takes: an opaque number, of which
+    /// neither order nor distance means anything.
     ///
     /// # Errors
     ///
     /// See [`ScopedCache`].
     pub async fn get_versioned(&self, key: &str) -> Result<Option<(Value, u64)>, Error> {
+        self.look_up(key, |keys, value, version| (value, keys.mask(version))).await
+    }
+
+    async fn look_up<T>(
+        &self,
+        key: &str,
+        answer: impl Fn(&PartitionKey, Value, u64) -> T,
+    ) -> Result<Option<T>, Error> {
         check_key(key)?;
+        let answer = &answer;
         let found = self.read_under_generations(move |keys| async move {
             let key = keys.storage_key(key);
             let found = self.0.shared.backend.get(&key).await?;
-            Ok(found.and_then(|found| self.open_found(&key, &found)))
+            let opened = found.and_then(|found| self.open_found(&key, &found));
+            Ok(opened.map(|(value, version)| answer(&keys, value, version)))
         });
         let found = self.or_miss(found.await)?;
         self.0.shared.telemetry.looked_up(found.is_some());
@@ -38,7 +61,8 @@ impl ScopedCache {
     ///
     /// # Errors
     ///
-    /// [`Error::is_value_too_large`], with the old value untouched; [`Error::is_invalid_ttl`]; see [`ScopedCache`].
+    /// [`Error::is_value_too_large`], with the old value untouched; [`Error::is_invalid_ttl`]; see
+    /// [`ScopedCache`].
     pub async fn set(&self, key: &str, value: Value, ttl: Option<u32>) -> Result<(), Error> {
         self.store(key, value, ttl, Condition::Always).await.map(drop)
     }
@@ -61,7 +85,8 @@ impl ScopedCache {
         Ok(self.store(key, value, ttl, Condition::Present).await? == StoreOutcome::Stored)
     }
 
-    /// Stores the value only if the entry is still of the version that [`get_versioned`](Self::get_versioned) answered.
+    /// Stores the value only if the entry is still of the version that [`get_versioned`](Self::get_versioned)
+    /// answered.
     ///
     /// # Errors
     ///
@@ -72,8 +97,12 @@ impl ScopedCache {
         value: Value,
         expected: u64,
         ttl: Option<u32>,
-    ) -> Result<StoreOutcome, Error> {
-        self.store(key, value, ttl, Condition::Version(expected)).await
+    ) -> Result<SwapOutcome, Error> {
+        Ok(match self.store(key, value, ttl, Condition::Version(expected)).await? {
+            StoreOutcome::Stored => SwapOutcome::Swapped,
+            StoreOutcome::Exists => SwapOutcome::Changed,
+            StoreOutcome::Missing => SwapOutcome::Missing,
+        })
     }
 
     /// Removes the entry. Answers whether there was one.
@@ -99,14 +128,15 @@ impl ScopedCache {
         .await
     }
 
-    /// Makes every entry of this partition and namespace unreachable, and no other. Other hosts follow within the
-    /// generation time.
+    /// Makes every entry of this partition and namespace unreachable, and no other. Other hosts follow within
+    /// the generation time.
     ///
     /// # Errors
     ///
     /// See [`ScopedCache`].
     pub async fn clear(&self) -> Result<(), Error> {
-        self.0.shared.generations.renew_own(&self.0.place).await.map_err(Error::from)
+        let shared = &self.0.shared;
+        shared.generations.renew_own(&self.0.lineage).await.map_err(|error| shared.fail(error))
     }
 
     /// What the backend sees for a key, in the present generations: for operators, never for guests or logs.
@@ -132,6 +162,10 @@ impl ScopedCache {
         let (kind, bytes) = (value.kind(), &value.into_bytes());
         self.under_generations(move |keys| async move {
             let key = keys.storage_key(key);
+            let condition = match condition {
+                Condition::Version(masked) => Condition::Version(keys.unmask(masked)),
+                other => other,
+            };
             let entry = self.seal(&key, kind, bytes, 0)?;
             let backend = &self.0.shared.backend;
             let outcome = backend.store(&key, entry.clone(), lifetime, condition).await?;

@@ -55,6 +55,15 @@ const ARGON2_SALT: &[u8] = b"strongroom/v1 passphrase";
 const KEY_ID_LABEL: &[u8] = b"strongroom/v1 key id";
 const DATA_KEY_LABEL: &[u8] = b"strongroom/v1 data key";
 
+/// A shorter passphrase is found by trying, however it is stretched.
+const PASSPHRASE_BYTES_MIN: usize = 8;
+
+/// Whether a text is more likely 32 bytes, in base64 or hexadecimal, than a passphrase.
+fn looks_like_a_key(text: &str) -> bool {
+    let is_hex = text.len() == 2 * SECRET_BYTES && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_hex || decode(text).is_ok()
+}
+
 /// What a secret is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Purpose {
@@ -91,6 +100,8 @@ impl Secret {
         }
         let material = match text.strip_prefix(BASE64) {
             Some(encoded) => decode(encoded)?,
+            None if text.len() < PASSPHRASE_BYTES_MIN => return Err(KeyError::Short),
+            None if looks_like_a_key(text) => return Err(KeyError::Bare),
             None => stretch(text)?,
         };
         let (mut secret, _) = Hkdf::<Sha256>::extract(Some(purpose.salt()), &*material);
@@ -214,12 +225,18 @@ impl Keyring {
 }
 
 /// The data keys of one partition, one for each master key.
-#[derive(Debug)]
 pub(super) struct PartitionKeys {
     current: Xaes,
     previous: Box<[OnceLock<Box<Xaes>>]>,
     frame: Box<[u8]>,
     ring: Arc<Keyring>,
+}
+
+impl fmt::Debug for PartitionKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The frame names the tenant.
+        f.write_str("PartitionKeys([redacted])")
+    }
 }
 
 impl PartitionKeys {
@@ -248,6 +265,12 @@ pub(crate) enum KeyError {
     Base64,
     #[error("holds {0} bytes after `base64:`, but a key has {SECRET_BYTES} (see `strongroom keygen`)")]
     Length(usize),
+    #[error(
+        "is shorter than {PASSPHRASE_BYTES_MIN} bytes, too short for a passphrase (see `strongroom keygen`)"
+    )]
+    Short,
+    #[error("looks like a key without `base64:` before it; hosts would not agree on what it is")]
+    Bare,
     #[error("can't be stretched: Argon2id needs {ARGON2_KIB} KiB of memory, once")]
     Passphrase,
     #[error("has the same key id as another key; make a new one (see `strongroom keygen`)")]

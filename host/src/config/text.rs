@@ -16,8 +16,9 @@ impl Config {
         Self::new().with_env()
     }
 
-    /// These settings, overridden by the environment: `CACHE_HOST`, `CACHE_PORT` and so on, each setting's name in
-    /// capitals after `CACHE_`. Lists are separated by commas.
+    /// These settings, overridden by the environment: `CACHE_HOST`, `CACHE_PORT` and so on, each setting's
+    /// name in capitals after `CACHE_`. Lists are separated by commas, so a passphrase with a comma can be
+    /// one of `previous_keys` in a file only. An empty variable is one that is not set.
     ///
     /// # Errors
     ///
@@ -38,13 +39,13 @@ impl Config {
         Ok(self)
     }
 
-    /// These settings with one more, by the name that it has in settings files. `values`: one for a plain setting,
-    /// any number for a list.
+    /// These settings with one more, by the name that it has in settings files. `values`: one for a plain
+    /// setting, any number for a list.
     ///
     /// # Errors
     ///
-    /// [`Error::is_invalid_config`] for an unknown name, naming those that there are, or an impossible value, naming what is
-    /// allowed.
+    /// [`Error::is_invalid_config`] for an unknown name, naming those that there are, or an impossible value,
+    /// naming what is allowed.
     pub fn with_setting(self, name: &str, values: &[String]) -> Result<Self, Error> {
         let Some(setting) = SETTINGS.iter().find(|setting| setting.name == name) else {
             let names: Vec<_> = SETTINGS.iter().map(|setting| setting.name).collect();
@@ -110,11 +111,9 @@ const SETTINGS: &[Setting] = &[
 fn read_servers(config: Config, servers: &[String]) -> Result<Config, Error> {
     let allowed =
         || Error::invalid_config("allowed is one server as \"host:port\" (this version talks to one)");
-    match servers {
-        [] => Ok(Config { host: None, ..config }),
-        [only] if only.is_empty() => Ok(Config { host: None, ..config }),
-        [server] => {
-            let (host, port) = server.rsplit_once(':').ok_or_else(allowed)?;
+    let [server] = servers else { return Err(allowed()) };
+    match server.rsplit_once(':') {
+        Some((host, port)) if !host.is_empty() => {
             config.host(host)?.port(port.parse().map_err(|_| allowed())?)
         }
         _ => Err(allowed()),

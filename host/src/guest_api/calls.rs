@@ -5,9 +5,8 @@ use std::time::Duration;
 use wasmtime::component::Resource;
 
 use super::bindings::strongroom::cache::{default, service, session, stack, types};
-use super::error::{Refusal, to_wit};
-use crate::backend::StoreOutcome;
-use crate::cache::{Fetched, Fill, ScopedCache};
+use super::error::{Refusal, log, to_wit};
+use crate::cache::{Fetched, Fill, ScopedCache, SwapOutcome};
 use crate::ctx::CacheCtxView;
 use crate::error::Error;
 use crate::scope::Scope;
@@ -16,8 +15,8 @@ use crate::value::Value;
 type Handle = Resource<ScopedCache>;
 
 impl CacheCtxView<'_> {
-    /// The cache behind a handle. It is cloned (one reference count), so that nothing of the table is borrowed
-    /// while the call waits.
+    /// The cache behind a handle. It is cloned (one reference count), so that nothing of the table is
+    /// borrowed while the call waits.
     fn at(&self, handle: &Handle) -> Result<ScopedCache, Refusal> {
         Ok(self.table.get(handle)?.clone())
     }
@@ -169,9 +168,9 @@ impl types::HostCache for CacheCtxView<'_> {
         ttl: Option<types::Seconds>,
     ) -> Result<types::SwapOutcome, Refusal> {
         Ok(match self.at(&cache)?.swap(&key, value.into(), expected, ttl).await? {
-            StoreOutcome::Stored => types::SwapOutcome::Swapped,
-            StoreOutcome::Exists => types::SwapOutcome::Changed,
-            StoreOutcome::Missing => types::SwapOutcome::Missing,
+            SwapOutcome::Swapped => types::SwapOutcome::Swapped,
+            SwapOutcome::Changed => types::SwapOutcome::Changed,
+            SwapOutcome::Missing => types::SwapOutcome::Missing,
         })
     }
 
@@ -215,7 +214,7 @@ impl types::HostFill for CacheCtxView<'_> {
         // that fails the lease ends by itself.
         let fill = self.table.delete(fill)?;
         if let Err(error) = fill.abandon().await {
-            to_wit(&error);
+            log(&error);
         }
         Ok(())
     }

@@ -67,7 +67,7 @@ pub(super) fn to_wit(error: &Error) -> types::Error {
 }
 
 /// At `debug`: during an outage every operation passes here, and the connection has warned of it once.
-fn log(error: &Error) {
+pub(super) fn log(error: &Error) {
     let cause = std::error::Error::source(error);
     tracing::debug!(%error, cause = cause.map(tracing::field::display), "a guest's operation failed");
 }

@@ -1,4 +1,4 @@
-//! The frame is injective, and its keys are frozen.
+//! The frame is injective; its keys are frozen in `tests/it/golden.rs`.
 
 use std::collections::HashMap;
 
@@ -58,7 +58,19 @@ fn the_three_uses_of_one_place_have_different_keys() {
     assert_ne!(frame("strongroom/v1/entry", &place.partition, None, &[]), place.identity());
 }
 
-/// Short parts over an alphabet that has every separator one might think of, so that collisions would be found.
+#[test]
+fn masked_versions_tell_nothing_of_their_order() {
+    let deriver = KeyDeriver::new(None, "");
+    let keys =
+        ["a", "b"].map(|stack| deriver.partition(&place("s", Some(stack), None, None), &[7; GENERATIONS]));
+    let masked: Vec<u64> = (1000..1100).map(|version| keys[0].mask(version)).collect();
+    assert!(!masked.is_sorted() && !masked.iter().rev().is_sorted());
+    assert!(masked.windows(2).all(|pair| pair[0].abs_diff(pair[1]) > 1000), "neighbours are far apart");
+    assert_ne!(keys[0].mask(1000), keys[1].mask(1000), "each partition has its own");
+}
+
+/// Short parts over an alphabet that has every separator one might think of, so that collisions would be
+/// found.
 fn part() -> impl Strategy<Value = String> {
     proptest::string::string_regex("[ab:/\u{0}\u{1}\n|]{1,3}").expect("a valid pattern")
 }
@@ -83,6 +95,13 @@ proptest! {
                 prop_assert!(other == place, "two places share a frame");
             }
         }
+    }
+
+    #[test]
+    fn a_masked_version_is_unmasked_to_itself(version: u64) {
+        let keys = KeyDeriver::new(None, "").partition(&place("s", None, None, None), &[7; GENERATIONS]);
+        prop_assert_eq!(keys.unmask(keys.mask(version)), version);
+        prop_assert_eq!(keys.mask(keys.unmask(version)), version);
     }
 
     #[test]

@@ -31,9 +31,14 @@ pub(crate) fn memcached() -> Outcome {
     }
     if starts("apt-get", "--version") && is_root() {
         // A stale list is refreshed only where it has to be.
-        let install = || run(Command::new("apt-get").args(["install", "-y", "memcached"]));
-        install().or_else(|_| run(Command::new("apt-get").arg("update")).and_then(|()| install()))?;
-        if starts("memcached", "-V") {
+        let install = || {
+            run(Command::new("apt-get")
+                .args(["install", "-y", "memcached"])
+                .env("DEBIAN_FRONTEND", "noninteractive"))
+        };
+        let update = || run(Command::new("apt-get").arg("update"));
+        let installed = install().or_else(|_| update().and_then(|()| install()));
+        if installed.is_ok() && starts("memcached", "-V") {
             return Ok(());
         }
     }

@@ -2,16 +2,19 @@
 
 use crate::{Outcome, cargo, install, run as step};
 
+/// The guests are programs without tests of their own; the package `strongroom-tests` builds and runs them.
+const TESTED: [&str; 5] = ["--workspace", "--exclude", "strongroom-test-guests", "--all-targets", "--locked"];
+
 pub(crate) fn run() -> Outcome {
     install::wasm_target()?;
     install::memcached()?;
     step(&mut cargo(&["fmt", "--all", "--check"]))?;
     step(&mut cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"]))?;
-    // The tests of the command line run the program itself.
-    step(&mut cargo(&["build", "--package", "strongroom-cli", "--locked"]))?;
-    // The guests are programs without tests of their own; the package `strongroom-tests` builds and runs them.
-    let tests = ["test", "--workspace", "--exclude", "strongroom-test-guests", "--all-targets", "--locked"];
-    step(&mut cargo(&tests))?;
+    // Built before they are run, as the tests of the command line need the program itself; with the same
+    // packages and targets, as other ones would choose other features of the dependencies and build them
+    // again.
+    step(cargo(&["build"]).args(TESTED))?;
+    step(cargo(&["test"]).args(TESTED))?;
     step(&mut cargo(&["test", "--workspace", "--doc", "--locked"]))?;
     step(cargo(&["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "--deny warnings"))
 }

@@ -12,6 +12,7 @@ mod tests;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -44,11 +45,14 @@ struct Shared {
     options: MemcachedOptions,
     queue: Queue,
     server: Mutex<Option<Server>>,
+    /// Whether the last attempt to connect failed.
+    is_down: AtomicBool,
 }
 
 impl Connection {
     pub(super) fn new(options: MemcachedOptions) -> Self {
-        Self(Arc::new(Shared { options, queue: Queue::default(), server: Mutex::new(None) }))
+        let (queue, server) = (Queue::default(), Mutex::new(None));
+        Self(Arc::new(Shared { options, queue, server, is_down: AtomicBool::new(false) }))
     }
 
     pub(super) fn options(&self) -> &MemcachedOptions {
@@ -102,11 +106,16 @@ async fn serve(shared: &Shared) {
         let (mut stream, server) = match opened.unwrap_or(Err(End::ConnectTimeout)) {
             Ok(opened) => opened,
             Err(end) => {
-                tracing::warn!(reason = %end, "no connection to memcached");
+                // Said once an outage: during one, every call tries again.
+                if !shared.is_down.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(reason = %end, "no connection to memcached");
+                }
                 return queue.fail(&end.to_string());
             }
         };
-        tracing::debug!(version = %server.version, "connected to memcached");
+        if shared.is_down.swap(false, Ordering::Relaxed) {
+            tracing::warn!(version = %server.version, "connected to memcached again");
+        }
         *shared.server.lock().unwrap_or_else(PoisonError::into_inner) = Some(server);
 
         let number = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros() as u64;
@@ -137,8 +146,8 @@ async fn open(options: &MemcachedOptions) -> Result<(TcpStream, Server), End> {
     Ok((stream, server))
 }
 
-/// Asks a server on a connection of its own what it is, and how long a round trip takes: `None` where it does not
-/// know the meta commands.
+/// Asks a server on a connection of its own what it is, and how long a round trip takes: `None` where it does
+/// not know the meta commands.
 pub(super) async fn probe(options: &MemcachedOptions) -> Result<(Server, Option<Duration>), String> {
     let probe = async {
         let (mut stream, server) = open(options).await?;
@@ -167,8 +176,8 @@ struct Session<'a> {
     outbox: Outbox,
     in_flight: VecDeque<InFlight>,
     batch: Vec<Arc<Call>>,
-    /// The number of the next request, and of the next reply. They start at the time of day, so that what is left
-    /// of an older connection in some proxy has other numbers.
+    /// The number of the next request, and of the next reply. They start at the time of day, so that what is
+    /// left of an older connection in some proxy has other numbers.
     next_request: u64,
     next_reply: u64,
     /// How many calls were answered.
@@ -262,11 +271,11 @@ impl<'a> Session<'a> {
             if call.requests.iter().any(too_large) {
                 // memcached would remove what it has under the key.
                 call.finish(Err(Failure::TooLarge { limit }));
-                self.queue.release(call.requests.len());
+                self.queue.release(&call);
                 continue;
             }
             if !call.take() {
-                self.queue.release(call.requests.len());
+                self.queue.release(&call);
                 continue;
             }
             for request in &call.requests {
@@ -296,7 +305,7 @@ impl<'a> Session<'a> {
             if oldest.replies.len() == oldest.call.requests.len()
                 && let Some(InFlight { call, replies, .. }) = self.in_flight.pop_front()
             {
-                self.queue.release(replies.len());
+                self.queue.release(&call);
                 call.finish(Ok(replies));
                 if self.answered == 0 {
                     self.queue.recover();
@@ -310,7 +319,7 @@ impl<'a> Session<'a> {
     /// Fails what is in flight.
     fn fail(&mut self, reason: &str) {
         for InFlight { call, .. } in self.in_flight.drain(..) {
-            self.queue.release(call.requests.len());
+            self.queue.release(&call);
             call.finish(Err(Failure::Unanswered { reason: reason.to_owned() }));
         }
     }

@@ -10,9 +10,9 @@ use super::protocol::{Bounds, Decoder, Expected, ProtocolError, Reply, Request, 
 /// The first version whose meta commands are all that this backend needs.
 const VERSION_MIN: Version = Version { major: 1, minor: 6, patch: 18 };
 
-/// What memcached adds to a value when it compares it with its limit, measured: a header of 48 bytes, 8 for the
-/// version, 4 for the flags, a NUL, CR LF (63 together), and the key, of which 97 is the longest. The rest
-/// is room for other versions.
+/// What memcached adds to a value when it compares it with its limit, measured: a header of 48 bytes, 8 for
+/// the version, 4 for the flags, a NUL, CR LF (63 together), and the key, of which 97 is the longest. The
+/// rest is room for other versions.
 const ITEM_OVERHEAD_BYTES: usize = 192;
 
 /// What the server said of itself when the connection was made.

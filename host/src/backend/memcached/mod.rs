@@ -1,8 +1,8 @@
 //! Entries on a memcached server of version 1.6.18 or later, over its meta protocol.
 //!
 //! A call goes down through these files, and its reply comes back up: `operation` (what is asked, in
-//! memcached's terms), `queue` (callers to task), `connection` (the task that owns the socket; `greeting`: its first
-//! words), `outbox` (bytes out) and `protocol` (requests to bytes, bytes to replies).
+//! memcached's terms), `queue` (callers to task), `connection` (the task that owns the socket; `greeting`:
+//! its first words), `outbox` (bytes out) and `protocol` (requests to bytes, bytes to replies).
 
 mod connection;
 mod greeting;
@@ -11,10 +11,11 @@ mod outbox;
 mod protocol;
 mod queue;
 
+use std::num::NonZeroU32;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use self::connection::Connection;
 use self::operation::Operation;
@@ -22,12 +23,10 @@ use super::{Backend, Begun, Condition, Error, Step, StoreOutcome, Versioned};
 use crate::limits::{CONNECT_TIMEOUT, TIMEOUT, VALUE_BYTES_MAX};
 use crate::stored::{StorageKey, Stored};
 use crate::ttl::Lifetime;
+use crate::turns::Turns;
 
-/// Room for what sealing adds to a value: key id, nonce, tag and raw length are 48 bytes.
+/// Room for what sealing adds to a value: key id, nonce and tag are 44 bytes.
 const SEAL_BYTES: usize = 64;
-
-/// Longest lease: what memcached takes as a relative time. Far beyond any use.
-const LEASE_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Where the server is, and how long to wait for it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -38,10 +37,10 @@ pub struct MemcachedOptions {
     pub port: u16,
     /// Time to reach the server and greet it.
     pub connect_timeout: Duration,
-    /// Time for a whole operation, connecting included.
+    /// Time for one exchange with the server, connecting included. Most operations are one exchange.
     pub timeout: Duration,
-    /// Largest sealed entry, in bytes. A larger one is refused before it is sent, and one that is found on the
-    /// server all the same is a miss.
+    /// Largest sealed entry, in bytes. A larger one is refused before it is sent, and one that is found on
+    /// the server all the same is a miss.
     pub item_bytes_max: usize,
 }
 
@@ -60,20 +59,20 @@ impl Default for MemcachedOptions {
 
 /// A memcached server, behind one connection that all callers share.
 ///
-/// The connection is made when the first operation comes, and again after it is lost. It is served by a task on
-/// the tokio runtime (with time and IO) of the operation that found none, and is as alive as that
-/// runtime is.
+/// The connection is made when the first operation comes, and again after it is lost. It is served by a task
+/// on the tokio runtime (with time and IO) of the operation that found none, and is as alive as that runtime
+/// is.
 ///
-/// Leases, lifetimes and grace have memcached's precision: whole seconds, of which the first may be short. A
-/// lifetime or lease of one second becomes two, as memcached may end one second at once.
+/// Leases, lifetimes and grace have memcached's precision: whole seconds, of which the first may be shorter.
+/// A lifetime or lease of one second becomes two, as memcached may end one second at once.
 ///
 /// # Where an operation is less than atomic
 ///
-/// - [`count`](Backend::count): where another caller changes the entry at the very moment, the number that is
-///   counted is whatever decimal number is there now, of whatever kind.
-/// - [`touch`](Backend::touch): an entry that replaces the one that was seen, at the very moment, is touched.
+/// [`touch`](Backend::touch): an entry that replaces the one that was seen, at the very moment, is touched.
 pub struct Memcached {
     connection: Connection,
+    /// Between callers of this host who count with the same key.
+    turns: Turns,
 }
 
 /// What a server says of itself: see [`Memcached::report`].
@@ -81,7 +80,8 @@ pub struct Memcached {
 pub struct ServerReport {
     /// Its version, like `1.6.18`.
     pub version: String,
-    /// Largest sealed entry that it takes, in bytes: its item size limit (`-I`) less what it adds to an entry.
+    /// Largest sealed entry that it takes, in bytes: its item size limit (`-I`) less what it adds to an
+    /// entry.
     pub item_bytes_max: usize,
     /// From a meta command to its reply. `None` where the server does not know the meta commands, as some
     /// proxies; nothing works without.
@@ -91,7 +91,7 @@ pub struct ServerReport {
 impl Memcached {
     /// A server that is connected to when it is first needed.
     pub fn new(options: MemcachedOptions) -> Self {
-        Self { connection: Connection::new(options) }
+        Self { connection: Connection::new(options), turns: Turns::new() }
     }
 
     /// Asks the server what it is, for operators, on a connection of its own.
@@ -153,11 +153,16 @@ impl Backend for Memcached {
     }
 
     async fn count(&self, key: &StorageKey, step: Step) -> Result<Option<u64>, Error> {
-        self.begin().count(key, step).await
+        let operation = self.begin();
+        let turn = timeout_at(operation.deadline(), self.turns.take(key)).await;
+        let _turn =
+            turn.map_err(|_| Error::Unavailable { reason: "too many count with the same key".to_owned() })?;
+        operation.count(key, step).await
     }
 
     async fn begin_fill(&self, key: &StorageKey, lease: Duration) -> Result<Begun, Error> {
-        let lease = Lifetime::at_least(lease.min(LEASE_MAX));
+        let seconds = u32::try_from(lease.as_secs()).unwrap_or(u32::MAX);
+        let lease = Lifetime::Seconds(NonZeroU32::new(seconds).unwrap_or(NonZeroU32::MIN));
         self.begin().begin_fill(key, lease).await
     }
 

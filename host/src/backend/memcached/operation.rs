@@ -1,8 +1,9 @@
 //! What each operation of a [`Backend`](crate::backend::Backend) means in memcached's terms.
 //!
-//! memcached knows items; whether one is live is for this file to say. A fill's placeholder and an entry within its
-//! grace are items too, so an operation that depends on what is there looks first, and then changes just what it saw:
-//! by its version (`C`), or with a look at what it hit. A lost race starts over, up to a limit.
+//! memcached knows items; whether one is live is for this file to say. A fill's placeholder and an entry
+//! within its grace are items too, so an operation that depends on what is there looks first, and then
+//! changes just what it saw: by its version (`C`), or with a look at what it hit. A lost race starts over, up
+//! to a limit.
 
 use std::time::Duration;
 
@@ -16,8 +17,13 @@ use crate::limits::SWAP_ATTEMPTS_MAX;
 use crate::stored::{Kind, StorageKey, Stored};
 use crate::ttl::Lifetime;
 
-/// Up to here a counter is left to memcached, which wraps where a counter must stop: no race of increments gets
-/// from here to `i64::MAX`.
+/// How many values are asked for at once. What does not fit is read all the same, if only to be thrown away,
+/// and other callers wait meanwhile; so no more is asked for than a hundred values, before it is known that
+/// they fit.
+const READ_AT_ONCE_MAX: usize = 100;
+
+/// Up to here a counter is left to memcached, which wraps where a counter must stop: no race of increments
+/// gets from here to `i64::MAX`.
 const COUNTED_BY_SERVER_MAX: i64 = 1 << 62;
 
 /// The same for one step.
@@ -36,6 +42,11 @@ impl<'a> Operation<'a> {
         Self { connection, deadline, now }
     }
 
+    /// Until when the operation has an answer.
+    pub(super) fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
     pub(super) async fn get_many(
         &self,
         keys: &[StorageKey],
@@ -44,20 +55,24 @@ impl<'a> Operation<'a> {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        let requests = keys.iter().map(|key| Request::Read(*key)).collect();
-        let replies = self.call(requests, bytes_max).await?;
         let item_bytes_max = self.connection.options().item_bytes_max;
+        let mut left = bytes_max;
         let mut entries = Vec::with_capacity(keys.len());
-        for reply in replies {
-            entries.push(match reply {
-                Reply::Found(found) if found.is_live() && found.data.is_none() => {
-                    if found.length <= item_bytes_max {
-                        return Err(Error::BatchTooLarge { fit: entries.len() });
+        for keys in keys.chunks(READ_AT_ONCE_MAX) {
+            let requests = keys.iter().map(|key| Request::Read(*key)).collect();
+            for reply in self.call(requests, left).await? {
+                let found = match reply {
+                    Reply::Found(found) if found.is_live() && found.data.is_none() => {
+                        if found.length <= item_bytes_max {
+                            return Err(Error::BatchTooLarge { fit: entries.len() });
+                        }
+                        None
                     }
-                    None
-                }
-                reply => present(reply)?.and_then(entry),
-            });
+                    reply => present(reply)?.and_then(entry),
+                };
+                left -= found.as_ref().map_or(0, |found| found.entry.data.len()).min(left);
+                entries.push(found);
+            }
         }
         Ok(entries)
     }
@@ -90,7 +105,7 @@ impl<'a> Operation<'a> {
                         Some(found) => When::Version(found.version),
                         None => continue,
                     },
-                    reply => return Err(refused(&reply, self.limit())),
+                    reply => return Err(refused(&reply)),
                 },
                 Condition::Present => match self.find(Request::Look(*key)).await? {
                     Some(found) if found.is_live() => When::Version(found.version),
@@ -106,7 +121,7 @@ impl<'a> Operation<'a> {
                     return Ok(live.map_or(StoreOutcome::Missing, |_| StoreOutcome::Exists));
                 }
                 (Reply::Missing | Reply::Changed, _) => {}
-                (reply, _) => return Err(refused(&reply, self.limit())),
+                (reply, _) => return Err(refused(&reply)),
             }
         }
         Err(lost_race())
@@ -144,7 +159,7 @@ impl<'a> Operation<'a> {
                     Err(failure) => Err(failed(failure.clone(), true)),
                     Ok(replies) => match replies.next() {
                         Some(Reply::Done) => Ok(()),
-                        Some(reply) => Err(refused(&reply, limit)),
+                        Some(reply) => Err(refused(&reply)),
                         None => Err(unexpected()),
                     },
                 }
@@ -195,32 +210,27 @@ impl<'a> Operation<'a> {
     }
 
     pub(super) async fn count(&self, key: &StorageKey, step: Step) -> Result<Option<u64>, Error> {
-        for attempt in 0..SWAP_ATTEMPTS_MAX {
+        for _ in 0..SWAP_ATTEMPTS_MAX {
             let Some(found) = self.find(Request::Read(*key)).await?.filter(Found::is_live) else {
                 return Ok(None);
             };
             let (number, next) = counted(&found, step).ok_or(Error::NotAnInteger)?;
             let request = match step {
                 Step::Up(delta) if number >= COUNTED_BY_SERVER_MAX || delta >= STEP_BY_SERVER_MAX => {
-                    let lifetime = found.remaining.map_or(Lifetime::UntilEvicted, Lifetime::at_least);
+                    let lifetime = found.remaining.map_or(Lifetime::UntilEvicted, Lifetime::Remaining);
                     let entry = Stored { flags: found.flags, data: next.to_string().into() };
                     let ttl = Ttl::new(lifetime, Duration::ZERO, self.now);
                     Request::Store { key: *key, entry, ttl, when: When::Version(found.version) }
                 }
-                // The first attempt counts just what was seen. Where that has changed, it is under fire, and
-                // most likely still a counter; then counting whatever it is now is what makes
-                // progress for everybody.
-                step => {
-                    let version = (attempt == 0).then_some(found.version);
-                    Request::Count { key: *key, step, version }
-                }
+                // Only what was seen: memcached itself would count a text that begins with digits.
+                step => Request::Count { key: *key, step, version: Some(found.version) },
             };
             match self.one(request).await? {
                 Reply::Done => return Ok(Some(next.unsigned_abs())),
                 Reply::Number(number) => return Ok(Some(number)),
                 Reply::Missing => return Ok(None),
                 Reply::Changed | Reply::NotANumber => {}
-                reply => return Err(refused(&reply, self.limit())),
+                reply => return Err(refused(&reply)),
             }
         }
         Err(lost_race())
@@ -253,7 +263,7 @@ impl<'a> Operation<'a> {
         let request = Request::Delete { key: *key, version: Some(version) };
         match self.one(request).await? {
             Reply::Done | Reply::Missing | Reply::Changed => Ok(()),
-            reply => Err(refused(&reply, self.limit())),
+            reply => Err(refused(&reply)),
         }
     }
 
@@ -321,10 +331,13 @@ fn counted(found: &Found, step: Step) -> Option<(i64, i64)> {
     Some((number, step.apply(number)?))
 }
 
-fn refused(reply: &Reply, limit: usize) -> Error {
+/// A write that the server answered, and did not do.
+fn refused(reply: &Reply) -> Error {
     match reply {
-        Reply::TooLarge => Error::TooLarge { limit },
-        Reply::OutOfMemory => out_of_memory(),
+        // Neither is told apart from what it did to the old entry, which memcached drops.
+        Reply::TooLarge | Reply::OutOfMemory => Error::OutcomeUnknown {
+            reason: "the server had no room for the entry, and may have dropped the old one".to_owned(),
+        },
         _ => unexpected(),
     }
 }

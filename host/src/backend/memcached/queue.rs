@@ -18,7 +18,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::protocol::{Reply, Request};
-use crate::limits::CONNECTION_REQUESTS_MAX;
+use crate::limits::{CONNECTION_BYTES_MAX, CONNECTION_REQUESTS_MAX};
 
 /// After a failed attempt to connect, calls fail at once for so long.
 const BACKOFF_MIN: Duration = Duration::from_millis(50);
@@ -143,8 +143,9 @@ impl Drop for Ticket {
 #[derive(Default)]
 pub(super) struct Queue {
     state: Mutex<State>,
-    /// Requests that wait or are in flight. Only ever raised under the lock.
+    /// Requests that wait or are in flight, and their bytes. Only ever raised under the lock.
     requests: AtomicUsize,
+    bytes: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -175,6 +176,11 @@ impl Queue {
             let reason = format!("{requests} requests wait for the server already");
             return Err(Failure::NotSent { reason });
         }
+        let bytes = self.bytes.load(Relaxed);
+        if bytes + call.bytes() > CONNECTION_BYTES_MAX {
+            let reason = format!("requests of {bytes} bytes wait for the server already");
+            return Err(Failure::NotSent { reason });
+        }
         let (waker, start) = match &mut state.task {
             Task::Running(waker) => (waker.take(), false),
             Task::Stopped => {
@@ -185,6 +191,7 @@ impl Queue {
             Task::Closed => (None, false),
         };
         self.requests.fetch_add(call.requests.len(), Relaxed);
+        self.bytes.fetch_add(call.bytes(), Relaxed);
         state.calls.push_back(Arc::clone(&call));
         drop(state);
         if let Some(waker) = waker {
@@ -223,9 +230,10 @@ impl Queue {
         }
     }
 
-    /// Makes room for as many requests, which are answered or given up.
-    pub(super) fn release(&self, requests: usize) {
-        self.requests.fetch_sub(requests, Relaxed);
+    /// Makes the room of a call free, which is answered or given up.
+    pub(super) fn release(&self, call: &Call) {
+        self.requests.fetch_sub(call.requests.len(), Relaxed);
+        self.bytes.fetch_sub(call.bytes(), Relaxed);
     }
 
     /// The server answers: the next failure starts with the shortest backoff again.
@@ -261,7 +269,7 @@ impl Queue {
         let calls = std::mem::take(&mut state.calls);
         drop(state);
         for call in calls {
-            self.release(call.requests.len());
+            self.release(&call);
             call.finish(Err(Failure::NotSent { reason: reason.to_owned() }));
         }
     }

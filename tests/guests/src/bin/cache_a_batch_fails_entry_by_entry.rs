@@ -9,7 +9,7 @@ fn main() {
     let outcomes = cache.set_many(entries, Ttl::minutes(1)).expect("set_many");
     assert_eq!(outcomes[0], Ok(()));
     assert_eq!(outcomes[1], Err(Error::InvalidKey));
-    assert!(outcomes[2].is_err());
+    assert!(matches!(outcomes[2], Err(Error::ValueTooLarge { limit: 2_097_152, .. })));
     assert_eq!(outcomes[3], Ok(()));
     let found = cache.get_many::<String>(["good", "large", "fine"]).expect("get_many");
     assert_eq!(found, [Some("1".to_owned()), None, Some("4".to_owned())]);

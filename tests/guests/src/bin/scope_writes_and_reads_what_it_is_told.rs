@@ -19,12 +19,10 @@ fn open(place: &str) -> Result<Cache, Error> {
         "session" => session_cache(),
         other => panic!("no scope {other}"),
     }?;
-    namespace.map_or(Ok(cache), |name| stack_or(scope, name))
-}
-
-/// A namespace of the scope, opened anew.
-fn stack_or(scope: &str, name: &str) -> Result<Cache, Error> {
-    open(scope)?.namespace(name)
+    match namespace {
+        Some(name) => cache.namespace(name),
+        None => Ok(cache),
+    }
 }
 
 fn run(arguments: &[&str]) -> Result<String, Error> {

@@ -26,8 +26,8 @@ enum Act {
     Nothing,
 }
 
-/// A peer that says `greeting`, and then does for each request line on its n-th connection (from 0) what `act` says;
-/// `{O}` stands for the opaque. Counts the lines that it is sent.
+/// A peer that says `greeting`, and then does for each request line on its n-th connection (from 0) what
+/// `act` says; `{O}` stands for the opaque. Counts the lines that it is sent.
 async fn peer(
     greeting: &'static str,
     act: impl Fn(usize, &str) -> Act + Send + Sync + 'static,
@@ -183,6 +183,7 @@ async fn a_reply_that_comes_byte_by_byte_is_a_reply() {
 async fn a_server_that_does_not_want_us_is_unavailable_with_its_reason() {
     for (greeting, reason) in [
         ("ERROR Too many open connections\r\n", "too many open connections"),
+        ("VERSION 1.6.18\r\nSTAT cas_enabled no\r\nSTAT item_size_max 1048576\r\nEND\r\n", "no versions"),
         ("VERSION 1.4.39\r\nSTAT item_size_max 1048576\r\nEND\r\n", "1.4.39 is too old"),
         ("CLIENT_ERROR unauthenticated\r\n", "authentication"),
         ("VERSION 1.6.18\r\nSTAT item_size_max 1048576\r\nEND\r\nEN O0\r\n", "more than it was asked"),
@@ -256,7 +257,8 @@ async fn what_the_server_refuses_costs_no_connection() {
         _ => Act::Nothing,
     };
     let (memcached, lines) = peer(GREETING, act).await;
-    assert!(matches!(store(&memcached).await, Err(Error::Unavailable { .. })));
+    let stored = store(&memcached).await;
+    assert!(matches!(stored, Err(Error::OutcomeUnknown { .. })), "memcached drops what was there");
     assert_eq!(get(&memcached).await.expect("the same connection"), Some(entry()));
 
     let data = vec![0; (1 << 20) - 100].into();

@@ -14,6 +14,8 @@ const NUMBER_BYTES_MAX: usize = 20;
 /// Says nothing of what came: it may be somebody's value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub(in super::super) enum ProtocolError {
+    #[error("the server keeps no versions: it was started with `-C`, and must not be")]
+    NoVersions,
     #[error("a reply line is longer than {REPLY_LINE_BYTES_MAX} bytes")]
     LineTooLong,
     #[error("a reply does not follow the protocol")]
@@ -114,6 +116,7 @@ fn parse_long(word: &[u8], line: &[u8], request: &Request) -> Result<Line, Proto
                 let number = usize::try_from(digits_of(number)?);
                 number.map(|number| Line::Setting(Some(number))).map_err(|_| ProtocolError::Malformed)
             }
+            None if rest == b"cas_enabled no" => Err(ProtocolError::NoVersions),
             None => Ok(Line::Setting(None)),
         },
         (b"END", Request::Settings) => Ok(Line::SettingsEnd),

@@ -1,6 +1,9 @@
 //! The queue's outcomes: what was never written, what was written and not answered.
 
+use super::super::protocol::{Ttl, When};
 use super::*;
+use crate::stored::{Flags, StorageKey, Stored};
+use crate::ttl::Lifetime;
 
 fn call(requests: usize) -> Arc<Call> {
     Call::new(vec![Request::Noop; requests], 0)
@@ -9,15 +12,33 @@ fn call(requests: usize) -> Arc<Call> {
 #[test]
 fn the_queue_is_bounded_by_requests_that_have_no_reply_yet() {
     let queue = Queue::default();
-    let (_ticket, start) = queue.push(call(CONNECTION_REQUESTS_MAX)).expect("there is just room");
+    let large = call(CONNECTION_REQUESTS_MAX);
+    let (_ticket, start) = queue.push(Arc::clone(&large)).expect("there is just room");
     assert!(start, "the first call starts the task");
     let refused = queue.push(call(1)).err();
     assert!(matches!(refused, Some(Failure::NotSent { .. })));
     queue.take(usize::MAX, &mut Vec::new());
     assert!(queue.push(call(1)).is_err(), "what is in flight counts");
-    queue.release(CONNECTION_REQUESTS_MAX);
+    queue.release(&large);
     let (_ticket, start) = queue.push(call(1)).expect("there is room again");
     assert!(!start, "the task runs");
+}
+
+#[test]
+fn the_queue_is_bounded_by_bytes_that_have_no_reply_yet() {
+    let queue = Queue::default();
+    let store = |bytes: usize| {
+        let key = StorageKey::parse(":AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA").expect("of the right form");
+        let ttl = Ttl::new(Lifetime::UntilEvicted, Duration::ZERO, 0);
+        let entry = Stored { flags: Flags::PLACEHOLDER, data: vec![0; bytes].into() };
+        Call::new(vec![Request::Store { key, entry, ttl, when: When::Always }], 0)
+    };
+    let large = store(CONNECTION_BYTES_MAX - 1000);
+    let (ticket, _) = queue.push(Arc::clone(&large)).expect("there is room");
+    drop(ticket);
+    assert!(queue.push(store(1000)).is_err(), "nobody waits for it, and it is still there");
+    queue.release(&large);
+    queue.push(store(1000)).expect("there is room again");
 }
 
 #[test]

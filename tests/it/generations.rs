@@ -1,0 +1,124 @@
+//! A `clear` on one host, seen from another that had read the old generation; and records that are lost or
+//! spoilt.
+
+use std::time::Duration;
+
+use strongroom_host::{Cache, Config, Flags, Kind, Partition, ScopedCache, SwapOutcome};
+
+use crate::harness::connect;
+use crate::memcached::Memcached;
+
+/// Short, so that the tests are; far longer than one operation takes.
+const GENERATION_TTL: Duration = Duration::from_millis(400);
+
+async fn host(server: &Memcached) -> Cache {
+    connect(Config::new().generation_ttl(GENERATION_TTL).expect("valid"), server).await
+}
+
+fn stack() -> Partition {
+    Partition::service("tests").and_then(|service| service.stack("acme")).expect("valid")
+}
+
+fn open(cache: &Cache) -> ScopedCache {
+    cache.open(&stack(), None).expect("opens")
+}
+
+async fn generation_passes() {
+    tokio::time::sleep(GENERATION_TTL + Duration::from_millis(50)).await;
+}
+
+/// The keys of all generation numbers on the server.
+fn records(server: &Memcached) -> Vec<String> {
+    let keys = server.dump().into_iter().map(|(key, _)| key);
+    let is_record = |key: &String| {
+        let (flags, data) = server.item(key).expect("it is there");
+        flags == Flags::entry(Kind::Bytes, 0).0 && data.len() == 8
+    };
+    keys.filter(is_record).collect()
+}
+
+#[tokio::test]
+async fn every_operation_follows_another_hosts_clear() {
+    let server = Memcached::start();
+    let (here, there) = (host(&server).await, host(&server).await);
+    let warm = open(&here);
+    let expected = warm.get_versioned("none").await.expect("reachable");
+    assert_eq!(expected, None);
+    for key in ["read", "many", "added", "replaced", "deleted", "touched", "swapped", "fetched"] {
+        warm.set(key, "old".into(), None).await.expect("set");
+    }
+    warm.increment("counted", 1, 41, None).await.expect("increment");
+    let (_, version) = warm.get_versioned("swapped").await.expect("reachable").expect("set");
+
+    there.clear(&stack()).await.expect("clear");
+    // Each of these is the first that this host asks after the time is over; all run at once, so that none is
+    // served by what another one has read.
+    generation_passes().await;
+    let (read, many, added, replaced, deleted, touched, swapped, counted) = tokio::join!(
+        warm.get("read"),
+        warm.get_many(&["many", "many"]),
+        warm.add("added", "new".into(), None),
+        warm.replace("replaced", "new".into(), None),
+        warm.delete("deleted"),
+        warm.touch("touched", Some(60)),
+        warm.swap("swapped", "new".into(), version, None),
+        warm.increment("counted", 1, 7, None),
+    );
+    assert_eq!(read.expect("reachable"), None);
+    assert_eq!(many.expect("reachable"), [None, None]);
+    assert!(added.expect("reachable"));
+    assert!(!replaced.expect("reachable"));
+    assert!(!deleted.expect("reachable"));
+    assert!(!touched.expect("reachable"));
+    assert_eq!(swapped.expect("reachable"), SwapOutcome::Missing);
+    assert_eq!(counted.expect("reachable"), 7);
+    assert_eq!(open(&there).get("added").await.expect("reachable"), Some("new".into()), "under the new one");
+}
+
+#[tokio::test]
+async fn this_hosts_own_clear_is_seen_at_once() {
+    let server = Memcached::start();
+    let here = host(&server).await;
+    let (first, second) = (open(&here), open(&here));
+    for _ in 0..20 {
+        first.set("k", "old".into(), None).await.expect("set");
+        assert_eq!(second.get("k").await.expect("get"), Some("old".into()));
+        first.clear().await.expect("clear");
+        assert_eq!(first.get("k").await.expect("get"), None);
+        assert_eq!(second.get("k").await.expect("get"), None);
+    }
+}
+
+#[tokio::test]
+async fn entries_whose_generation_was_lost_never_come_back() {
+    let server = Memcached::start();
+    let (here, there) = (host(&server).await, host(&server).await);
+    let (warm, other) = (open(&here), open(&there));
+    warm.set("k", "old".into(), None).await.expect("set");
+    assert_eq!(other.get("k").await.expect("get"), Some("old".into()));
+    for key in records(&server) {
+        server.delete(&key);
+    }
+    generation_passes().await;
+    assert_eq!(warm.get("k").await.expect("get"), None);
+    assert_eq!(other.get("k").await.expect("get"), None);
+    warm.set("k", "new".into(), None).await.expect("set");
+    assert_eq!(other.get("k").await.expect("get"), Some("new".into()), "both follow the same new number");
+}
+
+#[tokio::test]
+async fn a_spoilt_record_is_replaced() {
+    let server = Memcached::start();
+    let here = host(&server).await;
+    let warm = open(&here);
+    for spoil in [&b""[..], &[0; 8], &[1; 7], &[1; 9], &[1; 5000]] {
+        warm.set("k", "old".into(), None).await.expect("set");
+        for key in records(&server) {
+            server.put(&key, Flags::entry(Kind::Bytes, 0).0, spoil);
+        }
+        generation_passes().await;
+        assert_eq!(warm.get("k").await.expect("get"), None, "{} bytes", spoil.len());
+        warm.set("k", "new".into(), None).await.expect("set");
+        assert_eq!(warm.get("k").await.expect("get"), Some("new".into()));
+    }
+}
