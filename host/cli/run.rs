@@ -140,7 +140,14 @@ pub(crate) fn refuse_what_can_not_run(component: &Component, grants: Grants) -> 
 /// Says beforehand that the component opens caches which this run has not got.
 fn mention_what_is_missing(args: &RunArgs, loaded: &Loaded) {
     let imports = imports::of(&loaded.component, args.grants.grants());
-    let needs = |scope| imports.iter().any(|Import { supply, .. }| *supply == Supply::Granted(scope));
+    // Without a stack the default scope is the service's, where that is granted.
+    let is_default = |import: &Import| import.name.starts_with("strongroom:cache/default");
+    let needs = |scope| {
+        let is_meant = scope == Scope::Stack && !args.grants.grants().allows(Scope::Service);
+        imports
+            .iter()
+            .any(|import| import.supply == Supply::Granted(scope) || (is_meant && is_default(import)))
+    };
     let (scope, flags) = match (args.stack.first(), args.session.first()) {
         (None, _) if needs(Scope::Stack) && needs(Scope::Session) => {
             ("stack's and its session's", "--stack NAME --session NAME")
