@@ -28,7 +28,7 @@ pub struct Cache {
 }
 
 /// Opens the cache that suits the invocation: the stack's, or the service's where the
-/// invocation has no stack. Never the session's.
+/// invocation has no stack and the host has granted the service. Never the session's.
 ///
 /// # Errors
 ///

@@ -27,7 +27,7 @@
 //!
 //! | open with            | who shares it                                                          |
 //! |----------------------|------------------------------------------------------------------------|
-//! | [`cache()`]          | the stack, or the service where the invocation has no stack            |
+//! | [`cache()`]          | the stack; without one, the service, where that is granted              |
 //! | [`get_cache(name)`]  | the same, in a namespace: a separate cache by a name of your own       |
 //! | [`stack_cache()`]    | all sessions and extensions of one tenant                              |
 //! | [`session_cache()`]  | one user's login                                                       |
