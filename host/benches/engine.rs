@@ -58,7 +58,8 @@ fn key(number: usize) -> StorageKey {
 }
 
 fn engine(port: u16) -> Memcached {
-    Memcached::new(MemcachedOptions { host: "127.0.0.1".to_owned(), port, ..MemcachedOptions::default() })
+    let servers = strongroom_host::backend::Server::parse(&format!("127.0.0.1:{port}")).into_iter().collect();
+    Memcached::new(MemcachedOptions { servers, ..MemcachedOptions::default() })
 }
 
 async fn fill(port: u16) {

@@ -76,10 +76,8 @@ pub(crate) async fn doctor(args: &SettingsArgs) -> Result<(), Failure> {
 }
 
 async fn look_at_server(config: &Config, options: MemcachedOptions) -> Result<Vec<Finding>, Failure> {
-    let place = match options.host.contains(':') {
-        true => format!("[{}]:{}", options.host, options.port),
-        false => format!("{}:{}", options.host, options.port),
-    };
+    let places: Vec<_> = options.servers.iter().map(|server| server.address.to_string()).collect();
+    let place = places.join(", ");
     let memcached = Memcached::new(options.clone());
     let mut reports = Vec::new();
     for _ in 0..ROUNDS {
@@ -171,7 +169,7 @@ async fn try_out(config: &Config, options: MemcachedOptions) -> Result<Finding, 
 }
 
 fn look_at_secrets(config: &Config) -> [Finding; 2] {
-    let is_shared = config.server().is_some();
+    let is_shared = !config.server_list().is_empty();
     let generate = "`strongroom keygen` makes one";
     let encryption = match (config.is_encrypted(), is_shared) {
         (true, _) => Finding::fine("encryption", "on"),

@@ -108,6 +108,8 @@ fn explain(text: &str, error: &toml::de::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use strongroom_host::backend::Server;
+
     use super::*;
 
     /// Reads a settings file of this content.
@@ -131,7 +133,7 @@ mod tests {
              encryption_key = \"correct horse\"\nprevious_keys = [\"battery one\", \"staple two\"]\n",
         )
         .expect("it is right");
-        assert_eq!(config.server(), Some(("127.0.0.1", 11311)));
+        assert_eq!(config.server_list(), [Server::parse("127.0.0.1:11311").expect("of the right form")]);
         assert!(config.is_encrypted());
         assert!(!config.has_key_secret());
         assert!(read_from("").is_ok());
@@ -179,7 +181,7 @@ mod tests {
             prefix: None,
         };
         let settings = Settings::load(&args("2")).expect("they are right");
-        assert_eq!(settings.config.server(), Some(("b", 2)));
+        assert_eq!(settings.config.server_list(), [Server::parse("b:2").expect("of the right form")]);
         let failure = Settings::load(&args("x")).expect_err("it is no port");
         assert_eq!(failure.line(), "--port: allowed is a number from 1 to 65535");
     }

@@ -203,10 +203,13 @@ fn codec_with(keyring: Option<Keyring>, config: &Config) -> Codec {
 }
 
 fn server_options(config: &Config, codec: &Codec) -> Option<MemcachedOptions> {
-    let (host, port) = config.server()?;
+    let servers = config.server_list();
+    if servers.is_empty() {
+        return None;
+    }
     Some(MemcachedOptions {
-        host: host.to_owned(),
-        port,
+        servers,
+        connections: config.connections,
         connect_timeout: config.connect_timeout,
         timeout: config.timeout,
         item_bytes_max: codec.sealed_bytes_max(),

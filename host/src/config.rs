@@ -5,10 +5,12 @@
 
 mod text;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use crate::backend::{Address, Server};
 use crate::codec::{Purpose, Secret};
 use crate::error::Error;
 use crate::limits;
@@ -17,6 +19,9 @@ use crate::ttl::TtlPolicy;
 
 /// memcached's own port.
 const PORT: u16 = 11211;
+
+/// More connections than this to one server would only make its batches smaller.
+const CONNECTIONS_MAX: usize = 64;
 
 /// Longest time-out that makes sense for a cache: beyond it, the source would have answered.
 const TIMEOUT_MAX: Duration = Duration::from_secs(60);
@@ -37,6 +42,9 @@ pub struct Config {
     pub(crate) prefix: String,
     pub(crate) host: Option<String>,
     pub(crate) port: u16,
+    /// The servers, where they were given as a list; there is no host then.
+    pub(crate) listed: Vec<Server>,
+    pub(crate) connections: usize,
     pub(crate) connect_timeout: Duration,
     pub(crate) timeout: Duration,
     pub(crate) compress_data: bool,
@@ -65,7 +73,7 @@ impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Neither secrets nor the prefix belong into a log.
         f.debug_struct("Config")
-            .field("server", &self.server())
+            .field("servers", &self.server_list())
             .field("timeout", &self.timeout)
             .field("is_encrypted", &self.is_encrypted())
             .field("has_key_secret", &self.has_key_secret())
@@ -81,6 +89,8 @@ impl Default for Config {
             prefix: String::new(),
             host: None,
             port: PORT,
+            listed: Vec::new(),
+            connections: limits::CONNECTIONS,
             connect_timeout: limits::CONNECT_TIMEOUT,
             timeout: limits::TIMEOUT,
             compress_data: true,
@@ -126,15 +136,14 @@ impl Config {
     ///
     /// [`Error::is_invalid_config`] for a name with white space, a slash or a port in it.
     pub fn host(mut self, host: &str) -> Result<Self, Error> {
-        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        let is_ipv6 = bare.parse::<std::net::Ipv6Addr>().is_ok();
-        let strange = |c: char| c.is_whitespace() || c.is_control() || c == '/' || (c == ':' && !is_ipv6);
-        if bare.contains(strange) {
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        if !host.is_empty() && Address::tcp(host, self.port).is_none() {
             return Err(Error::invalid_config(
                 "host: allowed is a host name or an IP address, without a port",
             ));
         }
-        self.host = (!bare.is_empty()).then(|| bare.to_owned());
+        self.host = (!host.is_empty()).then(|| host.to_owned());
+        self.listed.clear();
         Ok(self)
     }
 
@@ -148,6 +157,36 @@ impl Config {
             return Err(Error::invalid_config("port: allowed is a number from 1 to 65535"));
         }
         self.port = port;
+        Ok(self)
+    }
+
+    /// The memcached servers among which keys are spread, instead of a [`host`](Self::host). None: entries
+    /// live in this process.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_invalid_config`] for more than 256 servers, or two of the same name.
+    pub fn servers(mut self, servers: Vec<Server>) -> Result<Self, Error> {
+        let names: HashSet<_> = servers.iter().map(|server| &server.name).collect();
+        if servers.len() > limits::SERVERS_MAX || names.len() < servers.len() {
+            return Err(Error::invalid_config("servers: allowed are up to 256, each with a name of its own"));
+        }
+        self.listed = servers;
+        self.host = None;
+        Ok(self)
+    }
+
+    /// How many connections to each server a multi-thread runtime shares; 1 unless set. (Every current-thread
+    /// runtime has one of its own.)
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_invalid_config`] for none, or more than 64.
+    pub fn connections(mut self, connections: usize) -> Result<Self, Error> {
+        if !(1..=CONNECTIONS_MAX).contains(&connections) {
+            return Err(Error::invalid_config("connections: allowed is a number from 1 to 64"));
+        }
+        self.connections = connections;
         Ok(self)
     }
 
@@ -306,9 +345,12 @@ impl Config {
 
 /// What a program can ask about a configuration.
 impl Config {
-    /// The server's host and port, or `None` where entries live in this process.
-    pub fn server(&self) -> Option<(&str, u16)> {
-        self.host.as_deref().map(|host| (host, self.port))
+    /// The servers; none where entries live in this process.
+    pub fn server_list(&self) -> Vec<Server> {
+        match &self.host {
+            Some(host) => Address::tcp(host, self.port).map(Server::at).into_iter().collect(),
+            None => self.listed.clone(),
+        }
     }
 
     /// Whether entries are encrypted.

@@ -62,6 +62,12 @@ pub const TIMEOUT: Duration = Duration::from_secs(1);
 /// Time to reach a server and greet it, unless configured.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// Connections to each server that a multi-thread runtime shares, unless configured.
+pub const CONNECTIONS: usize = 1;
+
+/// Most servers of one deployment. Choosing one for a key looks at each.
+pub const SERVERS_MAX: usize = 256;
+
 /// Requests that may wait for one connection, or be in flight on it. Beyond it callers are told
 /// `unavailable` at once: a queue that is a second long helps nobody.
 pub const CONNECTION_REQUESTS_MAX: usize = 16_384;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use strongroom_host::backend::{
-    Backend, Begun, Condition, Error, Memcached as Backing, MemcachedOptions, Memory, Step, StoreOutcome,
+    Backend, Begun, Condition, Error, Memcached as Backing, MemcachedOptions, Memory, Server, Step,
+    StoreOutcome,
 };
 use strongroom_host::{Clock, Flags, Kind, Lifetime, StorageKey, Stored};
 
@@ -32,11 +33,11 @@ impl Place {
     fn memcached() -> Self {
         let server = Memcached::start();
         let backend = Arc::new(Backing::new(MemcachedOptions {
-            host: "127.0.0.1".to_owned(),
-            port: server.port(),
+            servers: Server::parse(&format!("127.0.0.1:{}", server.port())).into_iter().collect(),
             connect_timeout: Duration::from_secs(5),
             timeout: Duration::from_secs(5),
             item_bytes_max: VALUE_BYTES_MAX,
+            ..MemcachedOptions::default()
         }));
         Self { backend, clock: None, _server: Some(server) }
     }

@@ -158,7 +158,8 @@ fn bad_settings_are_one_clear_line_each() {
         ("encryption_key = \"base64:AAAA\"", "encryption_key: holds 3 bytes"),
         ("timeout = -1", "timeout"),
         ("on_unavailable = \"maybe\"", "error, miss"),
-        ("servers = [\"a:1\", \"b:2\"]", "servers"),
+        ("servers = [\"a:1\", \"a:1\"]", "servers: allowed are up to 256"),
+        ("servers = [\"a b:1\"]", "servers: allowed are [NAME=]HOST"),
         ("port = = 1", "not TOML: line 1"),
     ];
     for (settings, expected) in cases {

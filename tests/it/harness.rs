@@ -127,7 +127,10 @@ impl Host {
 
 /// Another host's view of a server.
 pub(crate) async fn connect(config: Config, server: &Memcached) -> Cache {
+    // A machine that also builds something can be slow for longer than the default allows.
+    let patience = Duration::from_secs(5);
     let config = config.host("127.0.0.1").and_then(|config| config.port(server.port()));
+    let config = config.and_then(|config| config.timeout(patience)?.connect_timeout(patience));
     Cache::connect(config.expect("a valid address")).await.expect("settings that go together")
 }
 

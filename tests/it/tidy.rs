@@ -23,7 +23,7 @@ const MAY_IMPORT: &[(&str, &str)] = &[
     ("scope", ""),
     ("codec", ""),
     ("backend", ""),
-    ("config", "codec"),
+    ("config", "backend codec"),
     ("telemetry", "*"),
     ("value", "*"),
     ("stored", "*"),

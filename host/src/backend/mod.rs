@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-pub use memcached::{Memcached, MemcachedOptions, ServerReport};
+pub use memcached::{Address, Memcached, MemcachedOptions, Server, ServerReport};
 pub use memory::Memory;
 
 use crate::stored::{StorageKey, Stored};

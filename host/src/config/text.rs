@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Config, OnUnavailable};
+use crate::backend::Server;
 use crate::error::Error;
 
 /// Settings as text.
@@ -87,6 +88,7 @@ const SETTINGS: &[Setting] = &[
     one("host", |config, text| config.host(&text[0])),
     one("port", |config, text| config.port(number(&text[0], "a number from 1 to 65535")?)),
     many("servers", read_servers),
+    one("connections", |config, text| config.connections(number(&text[0], "a number from 1 to 64")?)),
     one("connect_timeout", |config, text| config.connect_timeout(seconds(&text[0])?)),
     one("timeout", |config, text| config.timeout(seconds(&text[0])?)),
     one("compress_data", |config, text| Ok(config.compress_data(flag(&text[0])?))),
@@ -107,17 +109,11 @@ const SETTINGS: &[Setting] = &[
     }),
 ];
 
-/// `servers = ["host:port"]`: another way to write `host` and `port`, open to several servers.
+/// `servers = ["host:port", ...]`. An empty entry is none, as an empty variable is one that is not set.
 fn read_servers(config: Config, servers: &[String]) -> Result<Config, Error> {
-    let allowed =
-        || Error::invalid_config("allowed is one server as \"host:port\" (this version talks to one)");
-    let [server] = servers else { return Err(allowed()) };
-    match server.rsplit_once(':') {
-        Some((host, port)) if !host.is_empty() => {
-            config.host(host)?.port(port.parse().map_err(|_| allowed())?)
-        }
-        _ => Err(allowed()),
-    }
+    let allowed = || Error::invalid_config(format!("allowed are {}", Server::FORM));
+    let servers = servers.iter().filter(|server| !server.is_empty());
+    config.servers(servers.map(|server| Server::parse(server).ok_or_else(allowed)).collect::<Result<_, _>>()?)
 }
 
 fn number<T: std::str::FromStr>(text: &str, allowed: &str) -> Result<T, Error> {

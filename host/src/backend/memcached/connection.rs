@@ -23,10 +23,11 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::MemcachedOptions;
-use super::greeting::{End, Server, ask, greet};
+use super::greeting::{End, Facts, ask, greet};
 use super::outbox::Outbox;
 use super::protocol::{Bounds, Decoder, Expected, Reply, Request};
 use super::queue::{Call, Failure, Queue, Ticket};
+use super::server::Address;
 use crate::limits::CONNECTION_WRITE_BYTES_MAX;
 
 /// A connection that was quiet for so long may have ended without the task having been told yet.
@@ -44,7 +45,7 @@ pub(super) struct Connection(Arc<Shared>);
 struct Shared {
     options: MemcachedOptions,
     queue: Queue,
-    server: Mutex<Option<Server>>,
+    server: Mutex<Option<Facts>>,
     /// Whether the last attempt to connect failed.
     is_down: AtomicBool,
 }
@@ -60,7 +61,7 @@ impl Connection {
     }
 
     /// What the server last said of itself.
-    pub(super) fn server(&self) -> Option<Server> {
+    pub(super) fn server(&self) -> Option<Facts> {
         *self.0.server.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -138,8 +139,11 @@ async fn serve(shared: &Shared) {
 }
 
 /// Connects, and has the server say what it is.
-async fn open(options: &MemcachedOptions) -> Result<(TcpStream, Server), End> {
-    let mut stream = TcpStream::connect((options.host.as_str(), options.port)).await?;
+async fn open(options: &MemcachedOptions) -> Result<(TcpStream, Facts), End> {
+    let Some(Address::Tcp { host, port }) = options.servers.first().map(|server| &server.address) else {
+        return Err(End::NoServer);
+    };
+    let mut stream = TcpStream::connect((host.as_str(), *port)).await?;
     // Without it, a request that follows another one waits 40 ms for an acknowledgement.
     stream.set_nodelay(true)?;
     let server = greet(&mut stream).await?;
@@ -148,7 +152,7 @@ async fn open(options: &MemcachedOptions) -> Result<(TcpStream, Server), End> {
 
 /// Asks a server on a connection of its own what it is, and how long a round trip takes: `None` where it does
 /// not know the meta commands.
-pub(super) async fn probe(options: &MemcachedOptions) -> Result<(Server, Option<Duration>), String> {
+pub(super) async fn probe(options: &MemcachedOptions) -> Result<(Facts, Option<Duration>), String> {
     let probe = async {
         let (mut stream, server) = open(options).await?;
         let mut shortest = Duration::MAX;
@@ -169,7 +173,7 @@ pub(super) async fn probe(options: &MemcachedOptions) -> Result<(Server, Option<
 /// One connection's life after its greeting.
 struct Session<'a> {
     queue: &'a Queue,
-    server: Server,
+    server: Facts,
     timeout: Duration,
     value_bytes_max: usize,
     decoder: Decoder,
@@ -192,7 +196,7 @@ struct InFlight {
 }
 
 impl<'a> Session<'a> {
-    fn new(queue: &'a Queue, options: &MemcachedOptions, server: Server, number: u64) -> Self {
+    fn new(queue: &'a Queue, options: &MemcachedOptions, server: Facts, number: u64) -> Self {
         Self {
             queue,
             server,

@@ -17,12 +17,12 @@ const ITEM_OVERHEAD_BYTES: usize = 192;
 
 /// What the server said of itself when the connection was made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Server {
+pub(super) struct Facts {
     pub(super) version: Version,
     pub(super) item_size_max: usize,
 }
 
-impl Server {
+impl Facts {
     /// Largest value that the server takes, under any key.
     pub(super) fn value_bytes_max(self) -> usize {
         self.item_size_max.saturating_sub(ITEM_OVERHEAD_BYTES)
@@ -31,10 +31,10 @@ impl Server {
 
 /// Nothing is sent for anybody before the server has answered this: one that has too many connections says
 /// so unasked, and hangs up.
-pub(super) async fn greet(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Result<Server, End> {
+pub(super) async fn greet(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Result<Facts, End> {
     match ask(stream, &[Request::Version, Request::Settings]).await?[..] {
         [Reply::Version(version), _] if version < VERSION_MIN => Err(End::TooOld(version)),
-        [Reply::Version(version), Reply::Settings { item_size_max }] => Ok(Server { version, item_size_max }),
+        [Reply::Version(version), Reply::Settings { item_size_max }] => Ok(Facts { version, item_size_max }),
         _ => Err(End::Protocol(ProtocolError::WrongReply)),
     }
 }
@@ -66,6 +66,8 @@ pub(super) async fn ask(
 /// Why there is no connection, or none any more.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum End {
+    #[error("no server is configured")]
+    NoServer,
     #[error("the cache was closed")]
     Closed,
     #[error("the server closed the connection")]

@@ -10,6 +10,7 @@ mod operation;
 mod outbox;
 mod protocol;
 mod queue;
+mod server;
 
 use std::num::NonZeroU32;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -19,8 +20,9 @@ use tokio::time::{Instant, timeout_at};
 
 use self::connection::Connection;
 use self::operation::Operation;
+pub use self::server::{Address, Server};
 use super::{Backend, Begun, Condition, Error, Step, StoreOutcome, Versioned};
-use crate::limits::{CONNECT_TIMEOUT, TIMEOUT, VALUE_BYTES_MAX};
+use crate::limits::{CONNECT_TIMEOUT, CONNECTIONS, TIMEOUT, VALUE_BYTES_MAX};
 use crate::stored::{StorageKey, Stored};
 use crate::ttl::Lifetime;
 use crate::turns::Turns;
@@ -31,10 +33,11 @@ const SEAL_BYTES: usize = 64;
 /// Where the server is, and how long to wait for it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MemcachedOptions {
-    /// Host name or address.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
+    /// The servers, of which each has its share of the keys.
+    pub servers: Vec<Server>,
+    /// How many connections to each server the threads of a multi-thread runtime share. (Every current-thread
+    /// runtime has one of its own.)
+    pub connections: usize,
     /// Time to reach the server and greet it.
     pub connect_timeout: Duration,
     /// Time for one exchange with the server, connecting included. Most operations are one exchange.
@@ -48,8 +51,8 @@ impl Default for MemcachedOptions {
     /// `localhost:11211`, with the default [limits](crate::limits).
     fn default() -> Self {
         Self {
-            host: "localhost".to_owned(),
-            port: 11211,
+            servers: Server::parse("localhost").into_iter().collect(),
+            connections: CONNECTIONS,
             connect_timeout: CONNECT_TIMEOUT,
             timeout: TIMEOUT,
             item_bytes_max: VALUE_BYTES_MAX + SEAL_BYTES,

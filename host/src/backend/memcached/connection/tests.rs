@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio::time::sleep;
 
 use super::*;
-use crate::backend::{Backend, Condition, Error, Memcached, StoreOutcome};
+use crate::backend::{Backend, Condition, Error, Memcached, Server, StoreOutcome};
 use crate::stored::{Flags, Kind, StorageKey, Stored};
 use crate::ttl::Lifetime;
 
@@ -42,9 +42,13 @@ async fn peer(
             let _ = converse(stream, greeting, &seen, |line| act(connection, line)).await;
         }
     });
-    let host = "127.0.0.1".to_owned();
-    let options =
-        MemcachedOptions { host, port, connect_timeout: TIMEOUT, timeout: TIMEOUT, item_bytes_max: 1 << 20 };
+    let options = MemcachedOptions {
+        servers: Server::parse(&format!("127.0.0.1:{port}")).into_iter().collect(),
+        connect_timeout: TIMEOUT,
+        timeout: TIMEOUT,
+        item_bytes_max: 1 << 20,
+        ..MemcachedOptions::default()
+    };
     (Memcached::new(options), lines)
 }
 
