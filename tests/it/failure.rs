@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use strongroom_host::{Cache, Config, OnUnavailable, Partition, ScopedCache};
 
-use crate::harness::connect;
+use crate::harness::connect_as_configured;
 use crate::memcached::Memcached;
 
 const TIMEOUT: Duration = Duration::from_millis(300);
@@ -62,7 +62,7 @@ async fn recovers(cache: &ScopedCache) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_server_makes_everything_unavailable_until_it_is_back() {
     let mut server = Memcached::start();
-    let cache = connect(config(), &server).await;
+    let cache = connect_as_configured(config(), &server).await;
     let acme = acme(&cache);
     acme.set("k", "v".into(), None).await.expect("set");
     for _ in 0..2 {
@@ -77,7 +77,7 @@ async fn a_dead_server_makes_everything_unavailable_until_it_is_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_hangs_is_given_up_in_time() {
     let server = Memcached::start();
-    let cache = connect(config(), &server).await;
+    let cache = connect_as_configured(config(), &server).await;
     let acme = acme(&cache);
     acme.set("k", "v".into(), None).await.expect("set");
     server.signal("STOP");
@@ -92,7 +92,7 @@ async fn a_server_that_hangs_is_given_up_in_time() {
 #[tokio::test(flavor = "multi_thread")]
 async fn reads_can_be_misses_while_writes_stay_errors() {
     let mut server = Memcached::start();
-    let cache = connect(config().on_unavailable(OnUnavailable::Miss), &server).await;
+    let cache = connect_as_configured(config().on_unavailable(OnUnavailable::Miss), &server).await;
     let acme = acme(&cache);
     acme.set("k", "v".into(), None).await.expect("set");
     server.kill();
@@ -108,7 +108,7 @@ async fn reads_can_be_misses_while_writes_stay_errors() {
 async fn a_host_that_starts_before_its_server_works_once_there_is_one() {
     let mut server = Memcached::start();
     server.kill();
-    let cache = connect(config(), &server).await;
+    let cache = connect_as_configured(config(), &server).await;
     let acme = acme(&cache);
     reads_are_unavailable(&acme).await;
     server.restart();
@@ -119,7 +119,7 @@ async fn a_host_that_starts_before_its_server_works_once_there_is_one() {
 async fn a_value_that_the_server_cannot_take_leaves_the_old_one() {
     // memcached's own default: items of 1 MiB, less than a value may have.
     let server = Memcached::start_with(&["-I", "1m"]);
-    let cache = connect(config(), &server).await;
+    let cache = connect_as_configured(config(), &server).await;
     let acme = acme(&cache);
     acme.set("k", "old".into(), None).await.expect("set");
     let noise = crate::harness::noise(1024 * 1024);

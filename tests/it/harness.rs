@@ -125,12 +125,17 @@ impl Host {
     }
 }
 
-/// Another host's view of a server.
+/// Another host's view of a server. It is patient: a machine that also builds something can be slow for longer
+/// than the default allows.
 pub(crate) async fn connect(config: Config, server: &Memcached) -> Cache {
-    // A machine that also builds something can be slow for longer than the default allows.
     let patience = Duration::from_secs(5);
+    let config = config.timeout(patience).and_then(|config| config.connect_timeout(patience));
+    connect_as_configured(config.expect("allowed"), server).await
+}
+
+/// The same, with the time-outs of the configuration.
+pub(crate) async fn connect_as_configured(config: Config, server: &Memcached) -> Cache {
     let config = config.host("127.0.0.1").and_then(|config| config.port(server.port()));
-    let config = config.and_then(|config| config.timeout(patience)?.connect_timeout(patience));
     Cache::connect(config.expect("a valid address")).await.expect("settings that go together")
 }
 
