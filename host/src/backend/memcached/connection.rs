@@ -10,23 +10,26 @@
 mod tests;
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
-use std::pin::pin;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Buf;
+use smallvec::SmallVec;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::yield_now;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::MemcachedOptions;
 use super::greeting::{End, Facts, ask, greet};
 use super::outbox::Outbox;
-use super::protocol::{Bounds, Decoder, Expected, Reply, Request};
-use super::queue::{Call, Failure, Queue, Ticket};
+use super::protocol::{Awaits, Bounds, Decoder, Expected, Request};
+use super::queue::{Call, Failure, Outcome, Queue, Replies, Requests, Room, Ticket};
 use super::server::Address;
 use crate::limits::CONNECTION_WRITE_BYTES_MAX;
 
@@ -43,32 +46,43 @@ const SHUT_DOWN: &str = "the runtime of the connection was shut down";
 pub(super) struct Connection(Arc<Shared>);
 
 struct Shared {
-    options: MemcachedOptions,
+    options: Arc<MemcachedOptions>,
     queue: Queue,
-    server: Mutex<Option<Facts>>,
+    facts: Mutex<Option<Facts>>,
     /// Whether the last attempt to connect failed.
     is_down: AtomicBool,
 }
 
 impl Connection {
-    pub(super) fn new(options: MemcachedOptions) -> Self {
-        let (queue, server) = (Queue::default(), Mutex::new(None));
-        Self(Arc::new(Shared { options, queue, server, is_down: AtomicBool::new(false) }))
-    }
-
-    pub(super) fn options(&self) -> &MemcachedOptions {
-        &self.0.options
+    pub(super) fn new(options: Arc<MemcachedOptions>) -> Self {
+        let (queue, facts) = (Queue::default(), Mutex::new(None));
+        Self(Arc::new(Shared { options, queue, facts, is_down: AtomicBool::new(false) }))
     }
 
     /// What the server last said of itself.
-    pub(super) fn server(&self) -> Option<Facts> {
-        *self.0.server.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn facts(&self) -> Option<Facts> {
+        *self.0.facts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues requests that leave together and are answered together. Of the values that come back, at most
-    /// `batch_bytes_max` bytes are held.
-    pub(super) fn call(&self, requests: Vec<Request>, batch_bytes_max: usize) -> Result<Ticket, Failure> {
-        let (ticket, start) = self.0.queue.push(Call::new(requests, batch_bytes_max))?;
+    /// Whether there is no connection, and nobody waits for one.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.0.queue.is_stopped()
+    }
+
+    /// Says that no calls will come any more.
+    pub(super) fn close(&self) {
+        self.0.queue.close();
+    }
+
+    /// Queues requests that leave together and are answered together, at the deadline at the latest. Of the
+    /// values that come back, at most `batch_bytes_max` bytes are held.
+    pub(super) fn call(
+        &self,
+        requests: Requests,
+        batch_bytes_max: usize,
+        deadline: Instant,
+    ) -> Result<Ticket<'_>, Failure> {
+        let (ticket, start) = self.0.queue.push(requests, batch_bytes_max, deadline)?;
         if start {
             tokio::spawn(run(Arc::clone(&self.0)));
         }
@@ -78,7 +92,7 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.0.queue.close();
+        self.close();
     }
 }
 
@@ -103,38 +117,61 @@ impl Drop for AbortOnDrop<'_> {
 async fn serve(shared: &Shared) {
     let Shared { options, queue, .. } = shared;
     loop {
-        let opened = timeout(options.connect_timeout, open(options)).await;
-        let (mut stream, server) = match opened.unwrap_or(Err(End::ConnectTimeout)) {
-            Ok(opened) => opened,
-            Err(end) => {
-                // Said once an outage: during one, every call tries again.
-                if !shared.is_down.swap(true, Ordering::Relaxed) {
-                    tracing::warn!(reason = %end, "no connection to memcached");
-                }
-                return queue.fail(&end.to_string());
-            }
+        let opened = timeout(options.connect_timeout, open(options));
+        let (mut stream, facts) = match expiring(queue, tick(options), opened).await {
+            Ok(Ok(opened)) => opened,
+            Ok(Err(end)) => return shared.fail(&end),
+            Err(_) => return shared.fail(&End::ConnectTimeout),
         };
         if shared.is_down.swap(false, Ordering::Relaxed) {
-            tracing::warn!(version = %server.version, "connected to memcached again");
+            tracing::warn!(version = %facts.version, "connected to memcached again");
         }
-        *shared.server.lock().unwrap_or_else(PoisonError::into_inner) = Some(server);
+        *shared.facts.lock().unwrap_or_else(PoisonError::into_inner) = Some(facts);
 
-        let number = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros() as u64;
-        let mut session = Session::new(queue, options, server, number);
         let (reader, writer) = stream.split();
-        let Err(end) = session.serve(reader, writer).await;
+        let mut session = Session::new(queue, options, facts, reader, writer);
+        let end = session.serve().await;
         if let End::Closed = end {
             return;
         }
         tracing::warn!(reason = %end, in_flight = session.in_flight.len(), "connection to memcached ended");
         let answered = session.answered;
         session.fail(&end.to_string());
+        drop(session);
         if queue.stop_if_empty() {
             return;
         }
         if answered == 0 {
             return queue.fail(&end.to_string());
         }
+    }
+}
+
+impl Shared {
+    /// There is no connection to be had.
+    fn fail(&self, end: &End) {
+        // Said once an outage: during one, every call tries again.
+        if !self.is_down.swap(true, Ordering::Relaxed) {
+            tracing::warn!(reason = %end, "no connection to memcached");
+        }
+        self.queue.fail(&end.to_string());
+    }
+}
+
+/// How often the task looks for callers whose time is over: a twentieth of their time, so that no call is
+/// later than that.
+fn tick(options: &MemcachedOptions) -> Duration {
+    options.timeout / 20
+}
+
+/// Awaits something for the task, and meanwhile tells callers in the queue when their time is over.
+async fn expiring<T>(queue: &Queue, tick: Duration, future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    loop {
+        match timeout(tick, &mut future).await {
+            Ok(output) => return output,
+            Err(_) => queue.expire(Instant::now()),
+        };
     }
 }
 
@@ -171,115 +208,187 @@ pub(super) async fn probe(options: &MemcachedOptions) -> Result<(Facts, Option<D
 }
 
 /// One connection's life after its greeting.
-struct Session<'a> {
+struct Session<'a, R, W> {
     queue: &'a Queue,
-    server: Facts,
+    facts: Facts,
     timeout: Duration,
     value_bytes_max: usize,
+    reader: R,
+    writer: W,
     decoder: Decoder,
     outbox: Outbox,
     in_flight: VecDeque<InFlight>,
-    batch: Vec<Arc<Call>>,
+    batch: Vec<Call>,
+    answers: Vec<(Room, Outcome)>,
     /// The number of the next request, and of the next reply. They start at the time of day, so that what is
     /// left of an older connection in some proxy has other numbers.
     next_request: u64,
     next_reply: u64,
     /// How many calls were answered.
     answered: u64,
+    /// When something last came from the server.
+    heard: Instant,
+    /// Whether other threads take part in running the tasks.
+    shares_cores: bool,
+    /// Whether other tasks have just run.
+    paused: bool,
+    /// Fires every [`tick`] while calls are outstanding.
+    watchdog: Pin<Box<Sleep>>,
+    tick: Duration,
 }
 
 struct InFlight {
-    call: Arc<Call>,
-    replies: Vec<Reply>,
+    room: Room,
+    /// What the replies must be like.
+    awaits: SmallVec<[Awaits; 1]>,
+    replies: Replies,
     bounds: Bounds,
     since: Instant,
 }
 
-impl<'a> Session<'a> {
-    fn new(queue: &'a Queue, options: &MemcachedOptions, server: Facts, number: u64) -> Self {
+/// What [`Session::poll_round`] has come to.
+enum Round {
+    /// The connection's end.
+    End(End),
+    /// Other tasks should run before calls are taken from the queue.
+    Pause,
+}
+
+impl<'a, R, W> Session<'a, R, W>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    fn new(queue: &'a Queue, options: &MemcachedOptions, facts: Facts, reader: R, writer: W) -> Self {
+        let number = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros() as u64;
+        let now = Instant::now();
+        let tick = tick(options);
         Self {
             queue,
-            server,
+            facts,
             timeout: options.timeout,
             value_bytes_max: options.item_bytes_max,
+            reader,
+            writer,
             decoder: Decoder::default(),
             outbox: Outbox::default(),
             in_flight: VecDeque::new(),
             batch: Vec::new(),
+            answers: Vec::new(),
             next_request: number,
             next_reply: number,
             answered: 0,
+            heard: now,
+            shares_cores: Handle::current().runtime_flavor() != RuntimeFlavor::CurrentThread,
+            paused: false,
+            watchdog: Box::pin(sleep_until(now + tick)),
+            tick,
         }
     }
 
-    /// Moves requests and replies until the connection ends. All that is awaited can be given up at any time.
-    async fn serve(
-        &mut self,
-        mut reader: impl AsyncRead + Unpin,
-        mut writer: impl AsyncWrite + Unpin,
-    ) -> Result<Infallible, End> {
-        let mut watchdog = pin!(sleep_until(Instant::now() + self.timeout));
-        let mut heard = Instant::now();
-        let mut yielded = false;
+    /// Moves requests and replies until the connection ends.
+    async fn serve(&mut self) -> End {
         loop {
-            let mut space = self.decoder.space();
-            tokio::select! {
-                biased;
-                count = reader.read_buf(&mut space) => {
-                    if count? == 0 {
-                        return Err(End::Eof);
-                    }
-                    self.dispatch()?;
-                    heard = Instant::now();
+            match poll_fn(|context| self.poll_round(context)).await {
+                Round::End(end) => return end,
+                // Others that were answered just now are about to call again, and can leave in the same write;
+                // and the end of a quiet connection is noticed before it is used.
+                Round::Pause if self.shares_cores => yield_now().await,
+                Round::Pause => {}
+            }
+            self.paused = true;
+        }
+    }
+
+    /// Goes on as far as it gets: reads, takes calls, writes.
+    fn poll_round(&mut self, context: &mut Context<'_>) -> Poll<Round> {
+        loop {
+            let read = match self.poll_read(context) {
+                Poll::Ready(Ok(())) => true,
+                Poll::Ready(Err(end)) => return Poll::Ready(Round::End(end)),
+                Poll::Pending => false,
+            };
+            let has_room = self.outbox.remaining() < CONNECTION_WRITE_BYTES_MAX;
+            let arrived = has_room
+                && match self.queue.poll_arrival(context) {
+                    Poll::Ready(true) => true,
+                    Poll::Ready(false) => return Poll::Ready(Round::End(End::Closed)),
+                    Poll::Pending => false,
+                };
+            if arrived {
+                let now = Instant::now();
+                if !self.paused && (!self.in_flight.is_empty() || now - self.heard > QUIET) {
+                    return Poll::Ready(Round::Pause);
                 }
-                count = writer.write_buf(&mut self.outbox), if self.outbox.has_remaining() => {
-                    if count? == 0 {
-                        return Err(End::Eof);
-                    }
-                }
-                more = self.queue.arrival(), if self.outbox.remaining() < CONNECTION_WRITE_BYTES_MAX => {
-                    if !more {
-                        return Err(End::Closed);
-                    }
-                    let now = Instant::now();
-                    let wait = !self.in_flight.is_empty() || now - heard > QUIET;
-                    if wait && !yielded {
-                        // Others that were answered just now are about to call again, and can leave in the
-                        // same write; and the end of a quiet connection is noticed before it is used.
-                        yield_now().await;
-                        yielded = true;
-                        continue;
-                    }
-                    yielded = false;
-                    self.admit(now);
-                }
-                () = watchdog.as_mut(), if !self.in_flight.is_empty() => {
-                    let now = Instant::now();
-                    let oldest = self.in_flight.front().map_or(now, |oldest| oldest.since);
-                    if now - oldest >= self.timeout {
-                        return Err(End::Stalled);
-                    }
-                    watchdog.as_mut().reset(oldest + self.timeout);
-                }
+                self.paused = false;
+                self.admit(now);
+            }
+            let wrote = match self.poll_write(context) {
+                Poll::Ready(Ok(wrote)) => wrote,
+                Poll::Ready(Err(end)) => return Poll::Ready(Round::End(end)),
+                Poll::Pending => false,
+            };
+            if !(read || arrived || wrote) {
+                return self.poll_watchdog(context).map(Round::End);
             }
         }
+    }
+
+    /// Reads once, and hands out the replies that have arrived.
+    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Result<(), End>> {
+        let mut space = self.decoder.space();
+        let count = ready!(pin!(self.reader.read_buf(&mut space)).poll(context));
+        Poll::Ready(match count {
+            Ok(0) => Err(End::Eof),
+            Ok(_) => self.dispatch(),
+            Err(error) => Err(error.into()),
+        })
+    }
+
+    /// Writes as much as the socket takes. Answers whether there was anything.
+    fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<Result<bool, End>> {
+        let mut wrote = false;
+        while self.outbox.has_remaining() {
+            match pin!(self.writer.write_buf(&mut self.outbox)).poll(context) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(End::Eof)),
+                Poll::Ready(Ok(_)) => wrote = true,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
+                Poll::Pending if wrote => break,
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        Poll::Ready(Ok(wrote))
+    }
+
+    /// Tells callers when their time is over, and ends a connection whose server does not answer.
+    fn poll_watchdog(&mut self, context: &mut Context<'_>) -> Poll<End> {
+        while self.is_busy() {
+            ready!(self.watchdog.as_mut().poll(context));
+            let now = Instant::now();
+            self.queue.expire(now);
+            if self.in_flight.front().is_some_and(|oldest| now - oldest.since >= self.timeout) {
+                return Poll::Ready(End::Stalled);
+            }
+            self.watchdog.as_mut().reset(now + self.tick);
+        }
+        Poll::Pending
+    }
+
+    /// Whether somebody may wait for something.
+    fn is_busy(&self) -> bool {
+        !self.in_flight.is_empty() || self.outbox.has_remaining()
     }
 
     /// Encodes what waits, as far as the write buffer has room.
     fn admit(&mut self, now: Instant) {
         let room = CONNECTION_WRITE_BYTES_MAX.saturating_sub(self.outbox.remaining());
         self.queue.take(room, &mut self.batch);
-        let limit = self.server.value_bytes_max();
+        let limit = self.facts.value_bytes_max();
         for call in self.batch.drain(..) {
             let too_large = |request: &Request| request.data().is_some_and(|data| data.len() > limit);
             if call.requests.iter().any(too_large) {
                 // memcached would remove what it has under the key.
-                call.finish(Err(Failure::TooLarge { limit }));
-                self.queue.release(&call);
-                continue;
-            }
-            if !call.take() {
-                self.queue.release(&call);
+                self.answers.push((call.room, Err(Failure::TooLarge { limit })));
                 continue;
             }
             for request in &call.requests {
@@ -287,49 +396,61 @@ impl<'a> Session<'a> {
                 self.next_request += 1;
             }
             let bounds = Bounds {
-                announced_bytes_max: self.server.item_size_max,
+                announced_bytes_max: self.facts.item_size_max,
                 value_bytes_max: self.value_bytes_max,
                 batch_bytes_left: call.batch_bytes_max,
             };
-            let replies = Vec::with_capacity(call.requests.len());
-            self.in_flight.push_back(InFlight { call, replies, bounds, since: now });
+            let awaits = call.requests.iter().map(Request::awaits).collect();
+            let replies = Replies::with_capacity(call.requests.len());
+            self.in_flight.push_back(InFlight { room: call.room, awaits, replies, bounds, since: now });
+        }
+        if !self.answers.is_empty() {
+            self.queue.finish(self.answers.drain(..));
         }
     }
 
     /// Hands out the replies that have arrived.
     fn dispatch(&mut self) -> Result<(), End> {
+        self.heard = Instant::now();
+        let decoded = self.decode();
+        if !self.answers.is_empty() {
+            if self.answered == 0 {
+                self.queue.recover();
+            }
+            self.answered += self.answers.len() as u64;
+            self.queue.finish(self.answers.drain(..));
+        }
+        decoded
+    }
+
+    /// Decodes the replies that have arrived; the calls that are complete move to `answers`.
+    fn decode(&mut self) -> Result<(), End> {
         while let Some(oldest) = self.in_flight.front_mut() {
-            let request = &oldest.call.requests[oldest.replies.len()];
-            let expected = Expected { request, opaque: self.next_reply };
+            let expected = Expected { awaits: oldest.awaits[oldest.replies.len()], opaque: self.next_reply };
             let Some(reply) = self.decoder.decode(expected, &mut oldest.bounds)? else {
                 return Ok(());
             };
             self.next_reply += 1;
             oldest.replies.push(reply);
-            if oldest.replies.len() == oldest.call.requests.len()
-                && let Some(InFlight { call, replies, .. }) = self.in_flight.pop_front()
+            if oldest.replies.len() == oldest.awaits.len()
+                && let Some(InFlight { room, replies, .. }) = self.in_flight.pop_front()
             {
-                self.queue.release(&call);
-                call.finish(Ok(replies));
-                if self.answered == 0 {
-                    self.queue.recover();
-                }
-                self.answered += 1;
+                self.answers.push((room, Ok(replies)));
             }
         }
         if self.decoder.has_surplus() { Err(End::Surplus) } else { Ok(()) }
     }
+}
 
+impl<R, W> Session<'_, R, W> {
     /// Fails what is in flight.
     fn fail(&mut self, reason: &str) {
-        for InFlight { call, .. } in self.in_flight.drain(..) {
-            self.queue.release(&call);
-            call.finish(Err(Failure::Unanswered { reason: reason.to_owned() }));
-        }
+        let failure = || Failure::Unanswered { reason: reason.to_owned() };
+        self.queue.finish(self.in_flight.drain(..).map(|in_flight| (in_flight.room, Err(failure()))));
     }
 }
 
-impl Drop for Session<'_> {
+impl<R, W> Drop for Session<'_, R, W> {
     fn drop(&mut self) {
         self.fail(SHUT_DOWN);
     }

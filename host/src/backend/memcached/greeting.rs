@@ -54,7 +54,7 @@ pub(super) async fn ask(
     let mut bounds = Bounds { announced_bytes_max: 0, value_bytes_max: 0, batch_bytes_left: 0 };
     let mut replies = Vec::new();
     while let Some(request) = requests.get(replies.len()) {
-        match decoder.decode(Expected { request, opaque: 0 }, &mut bounds)? {
+        match decoder.decode(Expected { awaits: request.awaits(), opaque: 0 }, &mut bounds)? {
             Some(reply) => replies.push(reply),
             None if stream.read_buf(&mut decoder.space()).await? == 0 => return Err(End::Eof),
             None => {}

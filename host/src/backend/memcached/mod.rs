@@ -1,11 +1,12 @@
 //! Entries on a memcached server of version 1.6.18 or later, over its meta protocol.
 //!
 //! A call goes down through these files, and its reply comes back up: `operation` (what is asked, in
-//! memcached's terms), `queue` (callers to task), `connection` (the task that owns the socket; `greeting`:
+//! memcached's terms), `lanes` (over which connection), `queue` (callers to task), `connection` (the task that owns the socket; `greeting`:
 //! its first words), `outbox` (bytes out) and `protocol` (requests to bytes, bytes to replies).
 
 mod connection;
 mod greeting;
+mod lanes;
 mod operation;
 mod outbox;
 mod protocol;
@@ -13,12 +14,13 @@ mod queue;
 mod server;
 
 use std::num::NonZeroU32;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::time::{Instant, timeout_at};
 
-use self::connection::Connection;
+use self::lanes::Lanes;
 use self::operation::Operation;
 pub use self::server::{Address, Server};
 use super::{Backend, Begun, Condition, Error, Step, StoreOutcome, Versioned};
@@ -73,7 +75,7 @@ impl Default for MemcachedOptions {
 ///
 /// [`touch`](Backend::touch): an entry that replaces the one that was seen, at the very moment, is touched.
 pub struct Memcached {
-    connection: Connection,
+    lanes: Lanes,
     /// Between callers of this host who count with the same key.
     turns: Turns,
 }
@@ -94,7 +96,7 @@ pub struct ServerReport {
 impl Memcached {
     /// A server that is connected to when it is first needed.
     pub fn new(options: MemcachedOptions) -> Self {
-        Self { connection: Connection::new(options), turns: Turns::new() }
+        Self { lanes: Lanes::new(Arc::new(options)), turns: Turns::new() }
     }
 
     /// Asks the server what it is, for operators, on a connection of its own.
@@ -103,7 +105,7 @@ impl Memcached {
     ///
     /// [`Error::Unavailable`] where it can't be reached or is too old, with the reason.
     pub async fn report(&self) -> Result<ServerReport, Error> {
-        let probed = connection::probe(self.connection.options()).await;
+        let probed = connection::probe(self.lanes.options()).await;
         let (server, round_trip) = probed.map_err(|reason| Error::Unavailable { reason })?;
         Ok(ServerReport {
             version: server.version.to_string(),
@@ -113,9 +115,8 @@ impl Memcached {
     }
 
     fn begin(&self) -> Operation<'_> {
-        let deadline = Instant::now() + self.connection.options().timeout;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        Operation::new(&self.connection, deadline, now)
+        let deadline = Instant::now() + self.lanes.options().timeout;
+        Operation::new(&self.lanes, deadline)
     }
 }
 

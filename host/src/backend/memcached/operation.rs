@@ -5,13 +5,14 @@
 //! changes just what it saw: by its version (`C`), or with a look at what it hit. A lost race starts over, up
 //! to a limit.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tokio::time::{Instant, timeout_at};
+use smallvec::smallvec;
+use tokio::time::Instant;
 
-use super::connection::Connection;
+use super::lanes::Lanes;
 use super::protocol::{Found, Lease, Reply, Request, Ttl, When};
-use super::queue::{Failure, Outcome};
+use super::queue::{Failure, Replies, Requests};
 use crate::backend::{Begun, Condition, Error, Step, StoreOutcome, Versioned};
 use crate::limits::SWAP_ATTEMPTS_MAX;
 use crate::stored::{Kind, StorageKey, Stored};
@@ -31,15 +32,13 @@ const STEP_BY_SERVER_MAX: u64 = 1 << 32;
 
 /// One operation under way.
 pub(super) struct Operation<'a> {
-    connection: &'a Connection,
+    lanes: &'a Lanes,
     deadline: Instant,
-    /// Unix time at its start, in seconds.
-    now: u64,
 }
 
 impl<'a> Operation<'a> {
-    pub(super) fn new(connection: &'a Connection, deadline: Instant, now: u64) -> Self {
-        Self { connection, deadline, now }
+    pub(super) fn new(lanes: &'a Lanes, deadline: Instant) -> Self {
+        Self { lanes, deadline }
     }
 
     /// Until when the operation has an answer.
@@ -55,12 +54,13 @@ impl<'a> Operation<'a> {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        let item_bytes_max = self.connection.options().item_bytes_max;
+        let item_bytes_max = self.lanes.options().item_bytes_max;
         let mut left = bytes_max;
         let mut entries = Vec::with_capacity(keys.len());
         for keys in keys.chunks(READ_AT_ONCE_MAX) {
             let requests = keys.iter().map(|key| Request::Read(*key)).collect();
-            for reply in self.call(requests, left).await? {
+            for (key, reply) in keys.iter().zip(self.call(requests, left).await?) {
+                self.lanes.saw(key, &reply);
                 let found = match reply {
                     Reply::Found(found) if found.is_live() && found.data.is_none() => {
                         if found.length <= item_bytes_max {
@@ -78,7 +78,9 @@ impl<'a> Operation<'a> {
     }
 
     pub(super) async fn get(&self, key: &StorageKey) -> Result<Option<Versioned>, Error> {
-        Ok(self.find(Request::Read(*key)).await?.and_then(entry))
+        let reply = self.one(Request::Read(*key)).await?;
+        self.lanes.saw(key, &reply);
+        Ok(present(reply)?.and_then(entry))
     }
 
     pub(super) async fn store(
@@ -89,7 +91,7 @@ impl<'a> Operation<'a> {
         condition: Condition,
     ) -> Result<StoreOutcome, Error> {
         // Not `limit`: another server may be there by now. The connection task looks at what it really takes.
-        if entry.data.len() > self.connection.options().item_bytes_max {
+        if entry.data.len() > self.lanes.options().item_bytes_max {
             return Err(Error::TooLarge { limit: self.limit() });
         }
         let store = |when| self.store_request(key, &entry, lifetime, when);
@@ -132,17 +134,17 @@ impl<'a> Operation<'a> {
         entries: Vec<(StorageKey, Stored)>,
         lifetime: Lifetime,
     ) -> Vec<Result<(), Error>> {
-        let mut limit = self.connection.options().item_bytes_max;
+        let mut limit = self.lanes.options().item_bytes_max;
         // The server's limit may turn out smaller, though hardly twice.
         for _ in 0..SWAP_ATTEMPTS_MAX {
             let fitting: Vec<_> = entries.iter().filter(|(_, entry)| entry.data.len() <= limit).collect();
-            let requests: Vec<_> = fitting
+            let requests: Requests = fitting
                 .iter()
                 .map(|(key, entry)| self.store_request(key, entry, lifetime, When::Always))
                 .collect();
             let outcome = match requests.is_empty() {
-                true => Ok(Vec::new()),
-                false => self.exchange(requests, 0).await,
+                true => Ok(Replies::new()),
+                false => self.lanes.exchange(requests, 0, self.deadline).await,
             };
             if let Err(Failure::TooLarge { limit: smaller }) = outcome
                 && smaller < limit
@@ -150,7 +152,7 @@ impl<'a> Operation<'a> {
                 limit = smaller;
                 continue;
             }
-            let mut replies = outcome.map(Vec::into_iter);
+            let mut replies = outcome.map(Replies::into_iter);
             let result = |(_, entry): &(StorageKey, Stored)| {
                 if entry.data.len() > limit {
                     return Err(Error::TooLarge { limit });
@@ -191,7 +193,7 @@ impl<'a> Operation<'a> {
                 return Ok(false);
             };
             let grace = seen.flags.grace();
-            let ttl = Ttl::new(lifetime, grace, self.now);
+            let ttl = Ttl::new(lifetime, grace, unix_seconds());
             match self.find(Request::Touch(*key, ttl)).await? {
                 None => return Ok(false),
                 Some(touched) if touched.flags.is_entry() && touched.flags.grace() == grace => {
@@ -219,7 +221,7 @@ impl<'a> Operation<'a> {
                 Step::Up(delta) if number >= COUNTED_BY_SERVER_MAX || delta >= STEP_BY_SERVER_MAX => {
                     let lifetime = found.remaining.map_or(Lifetime::UntilEvicted, Lifetime::Remaining);
                     let entry = Stored { flags: found.flags, data: next.to_string().into() };
-                    let ttl = Ttl::new(lifetime, Duration::ZERO, self.now);
+                    let ttl = Ttl::new(lifetime, Duration::ZERO, unix_seconds());
                     Request::Store { key: *key, entry, ttl, when: When::Version(found.version) }
                 }
                 // Only what was seen: memcached itself would count a text that begins with digits.
@@ -237,7 +239,7 @@ impl<'a> Operation<'a> {
     }
 
     pub(super) async fn begin_fill(&self, key: &StorageKey, lease: Lifetime) -> Result<Begun, Error> {
-        let ttl = Ttl::new(lease, Duration::ZERO, self.now);
+        let ttl = Ttl::new(lease, Duration::ZERO, unix_seconds());
         let found = self.find(Request::Lease(*key, ttl)).await?;
         // There is always something after it: what was there, or the placeholder.
         let found = found.ok_or_else(out_of_memory)?;
@@ -272,35 +274,33 @@ impl<'a> Operation<'a> {
     }
 
     async fn one(&self, request: Request) -> Result<Reply, Error> {
-        let mut replies = self.call(vec![request], usize::MAX).await?;
+        let is_write = request.is_write();
+        let outcome = self.lanes.exchange(smallvec![request], usize::MAX, self.deadline).await;
+        let mut replies = outcome.map_err(|failure| failed(failure, is_write))?;
         replies.pop().ok_or_else(unexpected)
     }
 
-    async fn call(&self, requests: Vec<Request>, batch_bytes_max: usize) -> Result<Vec<Reply>, Error> {
+    async fn call(&self, requests: Requests, batch_bytes_max: usize) -> Result<Replies, Error> {
         let is_write = requests.iter().any(Request::is_write);
-        let outcome = self.exchange(requests, batch_bytes_max).await;
+        let outcome = self.lanes.exchange(requests, batch_bytes_max, self.deadline).await;
         outcome.map_err(|failure| failed(failure, is_write))
     }
 
-    /// Sends requests together and waits for their replies, of which there are as many.
-    async fn exchange(&self, requests: Vec<Request>, batch_bytes_max: usize) -> Outcome {
-        let mut ticket = self.connection.call(requests, batch_bytes_max)?;
-        match timeout_at(self.deadline, &mut ticket).await {
-            Ok(outcome) => outcome,
-            Err(_) => ticket.give_up("no reply within the timeout"),
-        }
-    }
-
     fn store_request(&self, key: &StorageKey, entry: &Stored, lifetime: Lifetime, when: When) -> Request {
-        let ttl = Ttl::new(lifetime, entry.flags.grace(), self.now);
+        let ttl = Ttl::new(lifetime, entry.flags.grace(), unix_seconds());
         Request::Store { key: *key, entry: entry.clone(), ttl, when }
     }
 
     /// Largest sealed entry, as far as is known before asking the server.
     fn limit(&self) -> usize {
-        let server = self.connection.server().map_or(usize::MAX, |server| server.value_bytes_max());
-        self.connection.options().item_bytes_max.min(server)
+        let server = self.lanes.facts().map_or(usize::MAX, |server| server.value_bytes_max());
+        self.lanes.options().item_bytes_max.min(server)
     }
+}
+
+/// The time, as memcached counts it.
+fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 /// A live item as an entry. One that is not held is as good as none.

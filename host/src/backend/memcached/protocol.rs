@@ -187,7 +187,41 @@ impl std::fmt::Display for Version {
     }
 }
 
+/// What a request's reply must be like: all that is kept of a request that is on its way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Awaits {
+    /// To [`Request::Read`] and [`Request::Lease`].
+    Value,
+    /// To [`Request::Look`] and [`Request::Touch`].
+    Item,
+    /// To [`Request::Store`].
+    Stored(When),
+    /// To [`Request::Delete`]; `conditional`: of one version only.
+    Deleted { conditional: bool },
+    /// To [`Request::Count`]; `conditional`: of one version only.
+    Number { conditional: bool },
+    /// To [`Request::Noop`].
+    Noop,
+    /// To [`Request::Version`].
+    Version,
+    /// To [`Request::Settings`].
+    Settings,
+}
+
 impl Request {
+    pub(super) fn awaits(&self) -> Awaits {
+        match self {
+            Self::Read(_) | Self::Lease(..) => Awaits::Value,
+            Self::Look(_) | Self::Touch(..) => Awaits::Item,
+            Self::Store { when, .. } => Awaits::Stored(*when),
+            Self::Delete { version, .. } => Awaits::Deleted { conditional: version.is_some() },
+            Self::Count { version, .. } => Awaits::Number { conditional: version.is_some() },
+            Self::Noop => Awaits::Noop,
+            Self::Version => Awaits::Version,
+            Self::Settings => Awaits::Settings,
+        }
+    }
+
     /// Whether something may be changed by it that matters if the reply is lost. (A lost lease ends
     /// by itself.)
     pub(super) fn is_write(&self) -> bool {

@@ -1,20 +1,24 @@
 //! Calls on their way to the connection task, and the one-shot replies on their way back.
 //!
 //! A call is what one operation sends at once: requests that leave together and are answered together. It
-//! is either waiting or taken, and which of the two is decided under its lock: a caller that goes away
+//! is either waiting or taken, and which of the two is decided under the queue's lock: a caller that goes away
 //! while its call waits is sure that it will never be written, and one that goes away later touches
 //! nothing, as the task reads the replies all the same.
+//!
+//! What stands between caller and task is a slot in a slab. It is used again when both have done with it, so
+//! that a call of one request costs no allocation.
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use slab::Slab;
+use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use super::protocol::{Reply, Request};
@@ -29,6 +33,9 @@ const BACKOFF_MAX: Duration = Duration::from_secs(1);
 /// What a line costs in the write buffer, about: a key, a few numbers.
 const LINE_BYTES: usize = 192;
 
+/// What a caller is told whose time is over.
+const TIMED_OUT: &str = "no reply within the timeout";
+
 /// Why a call has no replies.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Failure {
@@ -40,15 +47,38 @@ pub(super) enum Failure {
     TooLarge { limit: usize },
 }
 
-/// What a caller waits for.
-pub(super) type Outcome = Result<Vec<Reply>, Failure>;
+/// The requests of a call: mostly one, which costs no allocation.
+pub(super) type Requests = SmallVec<[Request; 1]>;
 
-/// Requests that leave together and are answered together.
+/// As many replies, in the same order.
+pub(super) type Replies = SmallVec<[Reply; 1]>;
+
+/// What a caller waits for.
+pub(super) type Outcome = Result<Replies, Failure>;
+
+/// Requests that leave together and are answered together, on the task's side.
 pub(super) struct Call {
-    pub(super) requests: Vec<Request>,
+    pub(super) requests: Requests,
     /// How many bytes of values may be held of all replies together.
     pub(super) batch_bytes_max: usize,
-    progress: Mutex<Progress>,
+    pub(super) room: Room,
+}
+
+/// The place that a call takes in the queue until it is finished.
+pub(super) struct Room {
+    slot: usize,
+    requests: usize,
+    /// Bytes that the call takes on the wire, about.
+    bytes: usize,
+}
+
+/// What caller and task share of a call.
+struct Slot {
+    progress: Progress,
+    /// When the caller has waited long enough.
+    deadline: Instant,
+    /// Whether the task still has the call.
+    is_with_task: bool,
 }
 
 enum Progress {
@@ -59,65 +89,19 @@ enum Progress {
     Over,
 }
 
-impl Call {
-    pub(super) fn new(requests: Vec<Request>, batch_bytes_max: usize) -> Arc<Self> {
-        let progress = Mutex::new(Progress::Waiting(None));
-        Arc::new(Self { requests, batch_bytes_max, progress })
-    }
-
-    /// Claims the call for writing. `false`: its caller has gone, and it must not be written.
-    pub(super) fn take(&self) -> bool {
-        let mut progress = lock(&self.progress);
-        let Progress::Waiting(waker) = &mut *progress else {
-            return false;
-        };
-        *progress = Progress::Taken(waker.take());
-        true
-    }
-
-    /// Gives the caller, if there still is one, its outcome.
-    pub(super) fn finish(&self, outcome: Outcome) {
-        let mut progress = lock(&self.progress);
-        let waker = match &mut *progress {
-            Progress::Waiting(waker) | Progress::Taken(waker) => waker.take(),
-            Progress::Done(_) | Progress::Over => return,
-        };
-        *progress = Progress::Done(outcome);
-        drop(progress);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-
-    /// Bytes that the call takes on the wire, about.
-    fn bytes(&self) -> usize {
-        let data = |request: &Request| request.data().map_or(0, |data| data.len());
-        self.requests.iter().map(|request| LINE_BYTES + data(request)).sum()
-    }
-}
-
 /// The caller's side of a call: a future of its outcome.
-pub(super) struct Ticket(Arc<Call>);
-
-impl Ticket {
-    /// Stops waiting. A call that waits is taken back; of one that was taken, the outcome is unknown
-    /// unless it has just come.
-    pub(super) fn give_up(self, reason: &str) -> Outcome {
-        let reason = reason.to_owned();
-        match std::mem::replace(&mut *lock(&self.0.progress), Progress::Over) {
-            Progress::Done(outcome) => outcome,
-            Progress::Waiting(_) => Err(Failure::NotSent { reason }),
-            Progress::Taken(_) | Progress::Over => Err(Failure::Unanswered { reason }),
-        }
-    }
+pub(super) struct Ticket<'a> {
+    queue: &'a Queue,
+    slot: usize,
 }
 
-impl Future for Ticket {
+impl Future for Ticket<'_> {
     type Output = Outcome;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
-        let mut progress = lock(&self.0.progress);
-        match &mut *progress {
+        let mut state = lock(&self.queue.state);
+        let progress = &mut state.slots[self.slot].progress;
+        match progress {
             Progress::Waiting(waker) | Progress::Taken(waker) => {
                 match waker {
                     Some(waker) => waker.clone_from(context.waker()),
@@ -125,7 +109,7 @@ impl Future for Ticket {
                 }
                 Poll::Pending
             }
-            Progress::Done(_) | Progress::Over => match std::mem::replace(&mut *progress, Progress::Over) {
+            Progress::Done(_) | Progress::Over => match std::mem::replace(progress, Progress::Over) {
                 Progress::Done(outcome) => Poll::Ready(outcome),
                 _ => Poll::Pending,
             },
@@ -133,9 +117,14 @@ impl Future for Ticket {
     }
 }
 
-impl Drop for Ticket {
+impl Drop for Ticket<'_> {
     fn drop(&mut self) {
-        *lock(&self.0.progress) = Progress::Over;
+        let mut state = lock(&self.queue.state);
+        let slot = &mut state.slots[self.slot];
+        slot.progress = Progress::Over;
+        if !slot.is_with_task {
+            state.slots.remove(self.slot);
+        }
     }
 }
 
@@ -143,15 +132,16 @@ impl Drop for Ticket {
 #[derive(Default)]
 pub(super) struct Queue {
     state: Mutex<State>,
-    /// Requests that wait or are in flight, and their bytes. Only ever raised under the lock.
-    requests: AtomicUsize,
-    bytes: AtomicUsize,
 }
 
 #[derive(Default)]
 struct State {
-    calls: VecDeque<Arc<Call>>,
+    slots: Slab<Slot>,
+    waiting: VecDeque<Call>,
     task: Task,
+    /// Requests that wait or are in flight, and their bytes.
+    requests: usize,
+    bytes: usize,
     /// Attempts to connect that failed in a row.
     failures: u32,
     /// Until when calls fail at once, and why.
@@ -169,18 +159,17 @@ enum Task {
 
 impl Queue {
     /// Adds a call. The answer's second half says whether the caller must start the connection task.
-    pub(super) fn push(&self, call: Arc<Call>) -> Result<(Ticket, bool), Failure> {
+    pub(super) fn push(
+        &self,
+        requests: Requests,
+        batch_bytes_max: usize,
+        deadline: Instant,
+    ) -> Result<(Ticket<'_>, bool), Failure> {
+        let data = |request: &Request| request.data().map_or(0, |data| data.len());
+        let bytes = requests.iter().map(|request| LINE_BYTES + data(request)).sum::<usize>();
+
         let mut state = lock(&self.state);
-        let requests = self.requests.load(Relaxed);
-        if requests + call.requests.len() > CONNECTION_REQUESTS_MAX {
-            let reason = format!("{requests} requests wait for the server already");
-            return Err(Failure::NotSent { reason });
-        }
-        let bytes = self.bytes.load(Relaxed);
-        if bytes + call.bytes() > CONNECTION_BYTES_MAX {
-            let reason = format!("requests of {bytes} bytes wait for the server already");
-            return Err(Failure::NotSent { reason });
-        }
+        state.check_room(requests.len(), bytes)?;
         let (waker, start) = match &mut state.task {
             Task::Running(waker) => (waker.take(), false),
             Task::Stopped => {
@@ -188,52 +177,85 @@ impl Queue {
                 state.task = Task::Running(None);
                 (None, true)
             }
-            Task::Closed => (None, false),
+            Task::Closed => {
+                return Err(Failure::NotSent { reason: "the connection was closed".to_owned() });
+            }
         };
-        self.requests.fetch_add(call.requests.len(), Relaxed);
-        self.bytes.fetch_add(call.bytes(), Relaxed);
-        state.calls.push_back(Arc::clone(&call));
+        state.requests += requests.len();
+        state.bytes += bytes;
+        let progress = Progress::Waiting(None);
+        let slot = state.slots.insert(Slot { progress, deadline, is_with_task: true });
+        let room = Room { slot, requests: requests.len(), bytes };
+        state.waiting.push_back(Call { requests, batch_bytes_max, room });
         drop(state);
         if let Some(waker) = waker {
             waker.wake();
         }
-        Ok((Ticket(call), start))
+        Ok((Ticket { queue: self, slot }, start))
     }
 
-    /// Waits for a call. `false`: none will come any more.
-    pub(super) async fn arrival(&self) -> bool {
-        std::future::poll_fn(|context| {
-            let mut state = lock(&self.state);
-            if !state.calls.is_empty() {
-                return Poll::Ready(true);
-            }
-            match &mut state.task {
-                Task::Running(waker) => {
-                    *waker = Some(context.waker().clone());
-                    Poll::Pending
-                }
-                Task::Stopped | Task::Closed => Poll::Ready(false),
-            }
-        })
-        .await
+    /// Whether a call waits (`true`), or none will come any more (`false`).
+    pub(super) fn poll_arrival(&self, context: &Context<'_>) -> Poll<bool> {
+        let mut state = lock(&self.state);
+        if !state.waiting.is_empty() {
+            return Poll::Ready(true);
+        }
+        match &mut state.task {
+            Task::Running(Some(waker)) => waker.clone_from(context.waker()),
+            Task::Running(waker) => *waker = Some(context.waker().clone()),
+            Task::Stopped | Task::Closed => return Poll::Ready(false),
+        }
+        Poll::Pending
     }
 
-    /// Moves calls of about so many bytes, but at least one, to `batch`.
-    pub(super) fn take(&self, bytes_max: usize, batch: &mut Vec<Arc<Call>>) {
+    /// Moves calls of about so many bytes, but at least one, to `batch`. Those whose caller has gone are left
+    /// out, and will never be written.
+    pub(super) fn take(&self, bytes_max: usize, batch: &mut Vec<Call>) {
         let mut state = lock(&self.state);
         let mut bytes = 0;
         while bytes < bytes_max
-            && let Some(call) = state.calls.pop_front()
+            && let Some(call) = state.waiting.pop_front()
         {
-            bytes += call.bytes();
-            batch.push(call);
+            let progress = &mut state.slots[call.room.slot].progress;
+            if let Progress::Waiting(waker) = progress {
+                *progress = Progress::Taken(waker.take());
+                bytes += call.room.bytes;
+                batch.push(call);
+            } else {
+                state.release(&call.room);
+            }
         }
     }
 
-    /// Makes the room of a call free, which is answered or given up.
-    pub(super) fn release(&self, call: &Call) {
-        self.requests.fetch_sub(call.requests.len(), Relaxed);
-        self.bytes.fetch_sub(call.bytes(), Relaxed);
+    /// Gives callers, as far as there still are any, their outcomes.
+    pub(super) fn finish(&self, outcomes: impl IntoIterator<Item = (Room, Outcome)>) {
+        let mut wakers = SmallVec::<[Waker; 64]>::new();
+        let mut state = lock(&self.state);
+        for (room, outcome) in outcomes {
+            wakers.extend(state.finish(&room, outcome));
+        }
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Tells callers whose time is over so. Answers whether any call is left with the task.
+    pub(super) fn expire(&self, now: Instant) -> bool {
+        let mut wakers = Vec::new();
+        let mut state = lock(&self.state);
+        for (_, slot) in state.slots.iter_mut().filter(|(_, slot)| slot.deadline <= now) {
+            let reason = TIMED_OUT.to_owned();
+            let (failure, waker) = match &mut slot.progress {
+                Progress::Waiting(waker) => (Failure::NotSent { reason }, waker.take()),
+                Progress::Taken(waker) => (Failure::Unanswered { reason }, waker.take()),
+                Progress::Done(_) | Progress::Over => continue,
+            };
+            slot.progress = Progress::Done(Err(failure));
+            wakers.extend(waker);
+        }
+        let is_busy = state.requests > 0;
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
+        is_busy
     }
 
     /// The server answers: the next failure starts with the shortest backoff again.
@@ -244,7 +266,7 @@ impl Queue {
     /// The task asks whether it may end, and ends if so: not while a call waits.
     pub(super) fn stop_if_empty(&self) -> bool {
         let mut state = lock(&self.state);
-        let stop = state.calls.is_empty();
+        let stop = state.waiting.is_empty();
         if stop {
             state.stop();
         }
@@ -266,12 +288,15 @@ impl Queue {
     pub(super) fn abort(&self, reason: &str) {
         let mut state = lock(&self.state);
         state.stop();
-        let calls = std::mem::take(&mut state.calls);
+        let calls = std::mem::take(&mut state.waiting);
         drop(state);
-        for call in calls {
-            self.release(&call);
-            call.finish(Err(Failure::NotSent { reason: reason.to_owned() }));
-        }
+        let failure = || Failure::NotSent { reason: reason.to_owned() };
+        self.finish(calls.into_iter().map(|call| (call.room, Err(failure()))));
+    }
+
+    /// Whether there is no task, and none is needed.
+    pub(super) fn is_stopped(&self) -> bool {
+        !matches!(lock(&self.state).task, Task::Running(_))
     }
 
     /// Says that no calls will come any more.
@@ -284,6 +309,43 @@ impl Queue {
 }
 
 impl State {
+    fn check_room(&self, requests: usize, bytes: usize) -> Result<(), Failure> {
+        let reason = if self.requests + requests > CONNECTION_REQUESTS_MAX {
+            format!("{} requests wait for the server already", self.requests)
+        } else if self.bytes + bytes > CONNECTION_BYTES_MAX {
+            format!("requests of {} bytes wait for the server already", self.bytes)
+        } else {
+            return Ok(());
+        };
+        Err(Failure::NotSent { reason })
+    }
+
+    /// Gives a call its outcome. Answers whom to wake.
+    fn finish(&mut self, room: &Room, outcome: Outcome) -> Option<Waker> {
+        let progress = &mut self.slots[room.slot].progress;
+        let waker = match progress {
+            Progress::Waiting(waker) | Progress::Taken(waker) => {
+                let waker = waker.take();
+                *progress = Progress::Done(outcome);
+                waker
+            }
+            Progress::Done(_) | Progress::Over => None,
+        };
+        self.release(room);
+        waker
+    }
+
+    /// The task has done with a call.
+    fn release(&mut self, room: &Room) {
+        self.requests -= room.requests;
+        self.bytes -= room.bytes;
+        let slot = &mut self.slots[room.slot];
+        slot.is_with_task = false;
+        if matches!(slot.progress, Progress::Over) {
+            self.slots.remove(room.slot);
+        }
+    }
+
     fn stop(&mut self) {
         if !matches!(self.task, Task::Closed) {
             self.task = Task::Stopped;

@@ -104,7 +104,7 @@ impl Decoder {
     /// The next reply, or `None` until more has arrived.
     pub(in super::super) fn decode(
         &mut self,
-        expected: Expected<'_>,
+        expected: Expected,
         bounds: &mut Bounds,
     ) -> Result<Option<Reply>, ProtocolError> {
         loop {
@@ -182,7 +182,7 @@ impl Decoder {
     }
 
     /// Takes the next line out of the inbox.
-    fn line(&mut self, expected: Expected<'_>, bounds: &Bounds) -> Result<Option<Line>, ProtocolError> {
+    fn line(&mut self, expected: Expected, bounds: &Bounds) -> Result<Option<Line>, ProtocolError> {
         let unsearched = &self.inbox[self.searched..];
         let Some(position) = unsearched.iter().position(|&byte| byte == b'\n') else {
             self.searched = self.inbox.len();

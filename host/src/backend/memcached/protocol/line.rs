@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Found, Lease, Reply, Request, Version, When};
+use super::{Awaits, Found, Lease, Reply, Version, When};
 use crate::limits::REPLY_LINE_BYTES_MAX;
 use crate::stored::Flags;
 
@@ -40,8 +40,8 @@ pub(in super::super) enum ProtocolError {
 
 /// What the next reply must be an answer to.
 #[derive(Clone, Copy)]
-pub(in super::super) struct Expected<'a> {
-    pub(in super::super) request: &'a Request,
+pub(in super::super) struct Expected {
+    pub(in super::super) awaits: Awaits,
     pub(in super::super) opaque: u64,
 }
 
@@ -58,48 +58,46 @@ impl Line {
     /// Reads a line without its end.
     pub(super) fn parse(
         line: &[u8],
-        expected: Expected<'_>,
+        expected: Expected,
         value_bytes_max: usize,
     ) -> Result<Self, ProtocolError> {
         let mut words = line.split(|&byte| byte == b' ');
         let word = words.next().unwrap_or_default();
         if word.len() != 2 {
-            return parse_long(word, line, expected.request);
+            return parse_long(word, line, expected.awaits);
         }
-        let value_length = match (word, expected.request) {
-            (b"VA", Request::Read(_) | Request::Lease(..) | Request::Count { .. }) => {
+        let value_length = match (word, expected.awaits) {
+            (b"VA", Awaits::Value | Awaits::Number { .. }) => {
                 Some(digits_of(words.next().unwrap_or_default())?)
             }
             _ => None,
         };
         let attributes = Attributes::parse(words)?;
-        match (word, expected.request) {
-            (b"MN", Request::Noop) => return Ok(Line::Reply(Reply::Noop)),
+        match (word, expected.awaits) {
+            (b"MN", Awaits::Noop) => return Ok(Line::Reply(Reply::Noop)),
             _ if attributes.opaque != Some(expected.opaque) => return Err(ProtocolError::WrongOpaque),
             _ => {}
         }
         if let Some(length) = value_length {
             let too_long = ProtocolError::ValueTooLong(length);
             let length = usize::try_from(length).map_err(|_| too_long)?;
-            return match expected.request {
-                Request::Count { .. } if length <= NUMBER_BYTES_MAX => Ok(Line::Number(length)),
-                Request::Count { .. } => Err(too_long),
+            return match expected.awaits {
+                Awaits::Number { .. } if length <= NUMBER_BYTES_MAX => Ok(Line::Number(length)),
+                Awaits::Number { .. } => Err(too_long),
                 _ if length > value_bytes_max => Err(too_long),
                 _ => attributes.found(length).map(Line::Value),
             };
         }
-        let reply = match (word, expected.request) {
-            (b"HD", Request::Look(_) | Request::Touch(..)) => Reply::Found(attributes.found(0)?),
-            (b"HD", Request::Store { .. } | Request::Delete { .. }) => Reply::Done,
-            (b"EN", Request::Read(_) | Request::Look(_) | Request::Touch(..) | Request::Lease(..)) => {
-                Reply::Missing
-            }
-            (b"NS", Request::Store { when: When::Nothing, .. }) => Reply::NotStored,
-            (b"NF", Request::Delete { .. } | Request::Count { .. }) => Reply::Missing,
-            (b"NF", Request::Store { when: When::Version(_), .. }) => Reply::Missing,
-            (b"EX", Request::Delete { version: Some(_), .. }) => Reply::Changed,
-            (b"EX", Request::Count { version: Some(_), .. }) => Reply::Changed,
-            (b"EX", Request::Store { when: When::Version(_), .. }) => Reply::Changed,
+        let reply = match (word, expected.awaits) {
+            (b"HD", Awaits::Item) => Reply::Found(attributes.found(0)?),
+            (b"HD", Awaits::Stored(_) | Awaits::Deleted { .. }) => Reply::Done,
+            (b"EN", Awaits::Value | Awaits::Item) => Reply::Missing,
+            (b"NS", Awaits::Stored(When::Nothing)) => Reply::NotStored,
+            (b"NF", Awaits::Deleted { .. } | Awaits::Number { .. }) => Reply::Missing,
+            (b"NF", Awaits::Stored(When::Version(_))) => Reply::Missing,
+            (b"EX", Awaits::Deleted { conditional: true }) => Reply::Changed,
+            (b"EX", Awaits::Number { conditional: true }) => Reply::Changed,
+            (b"EX", Awaits::Stored(When::Version(_))) => Reply::Changed,
             _ => return Err(ProtocolError::WrongReply),
         };
         Ok(Line::Reply(reply))
@@ -107,11 +105,11 @@ impl Line {
 }
 
 /// The lines that begin with a longer word: those from before the meta commands, and errors.
-fn parse_long(word: &[u8], line: &[u8], request: &Request) -> Result<Line, ProtocolError> {
+fn parse_long(word: &[u8], line: &[u8], awaits: Awaits) -> Result<Line, ProtocolError> {
     let rest = line.get(word.len() + 1..).unwrap_or_default();
-    match (word, request) {
-        (b"VERSION", Request::Version) => Ok(Line::Reply(Reply::Version(parse_version(rest)?))),
-        (b"STAT", Request::Settings) => match rest.strip_prefix(b"item_size_max ") {
+    match (word, awaits) {
+        (b"VERSION", Awaits::Version) => Ok(Line::Reply(Reply::Version(parse_version(rest)?))),
+        (b"STAT", Awaits::Settings) => match rest.strip_prefix(b"item_size_max ") {
             Some(number) => {
                 let number = usize::try_from(digits_of(number)?);
                 number.map(|number| Line::Setting(Some(number))).map_err(|_| ProtocolError::Malformed)
@@ -119,15 +117,15 @@ fn parse_long(word: &[u8], line: &[u8], request: &Request) -> Result<Line, Proto
             None if rest == b"cas_enabled no" => Err(ProtocolError::NoVersions),
             None => Ok(Line::Setting(None)),
         },
-        (b"END", Request::Settings) => Ok(Line::SettingsEnd),
-        (b"CLIENT_ERROR", Request::Count { .. })
+        (b"END", Awaits::Settings) => Ok(Line::SettingsEnd),
+        (b"CLIENT_ERROR", Awaits::Number { .. })
             if rest == b"cannot increment or decrement non-numeric value" =>
         {
             Ok(Line::Reply(Reply::NotANumber))
         }
         (b"CLIENT_ERROR", _) if rest == b"unauthenticated" => Err(ProtocolError::Unauthenticated),
         (b"CLIENT_ERROR", _) => Err(ProtocolError::ClientError),
-        (b"SERVER_ERROR", Request::Store { .. }) if rest == b"object too large for cache" => {
+        (b"SERVER_ERROR", Awaits::Stored(_)) if rest == b"object too large for cache" => {
             Ok(Line::Reply(Reply::TooLarge))
         }
         (b"SERVER_ERROR", _) if rest.starts_with(b"out of memory") => Ok(Line::Reply(Reply::OutOfMemory)),

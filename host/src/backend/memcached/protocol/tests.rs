@@ -40,7 +40,7 @@ fn decode_in_pieces(
     let mut rest = bytes;
     loop {
         while let Some(request) = requests.get(replies.len()) {
-            let expected = Expected { request, opaque: replies.len() as u64 };
+            let expected = Expected { awaits: request.awaits(), opaque: replies.len() as u64 };
             match decoder.decode(expected, bounds)? {
                 Some(reply) => replies.push(reply),
                 None => break,

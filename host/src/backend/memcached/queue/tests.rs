@@ -5,75 +5,117 @@ use super::*;
 use crate::stored::{Flags, StorageKey, Stored};
 use crate::ttl::Lifetime;
 
-fn call(requests: usize) -> Arc<Call> {
-    Call::new(vec![Request::Noop; requests], 0)
+const PATIENCE: Duration = Duration::from_secs(1);
+
+fn noops(count: usize) -> Requests {
+    (0..count).map(|_| Request::Noop).collect()
 }
 
-#[test]
-fn the_queue_is_bounded_by_requests_that_have_no_reply_yet() {
+fn push(queue: &Queue, requests: Requests) -> Result<(Ticket<'_>, bool), Failure> {
+    queue.push(requests, 0, Instant::now() + PATIENCE)
+}
+
+fn take(queue: &Queue) -> Vec<Call> {
+    let mut batch = Vec::new();
+    queue.take(usize::MAX, &mut batch);
+    batch
+}
+
+fn finish(queue: &Queue, calls: Vec<Call>) {
+    let outcome = |call: &Call| Ok(call.requests.iter().map(|_| Reply::Noop).collect());
+    queue.finish(calls.into_iter().map(|call| {
+        let outcome = outcome(&call);
+        (call.room, outcome)
+    }));
+}
+
+#[tokio::test]
+async fn the_queue_is_bounded_by_requests_that_have_no_reply_yet() {
     let queue = Queue::default();
-    let large = call(CONNECTION_REQUESTS_MAX);
-    let (_ticket, start) = queue.push(Arc::clone(&large)).expect("there is just room");
+    let (ticket, start) = push(&queue, noops(CONNECTION_REQUESTS_MAX)).expect("there is just room");
     assert!(start, "the first call starts the task");
-    let refused = queue.push(call(1)).err();
-    assert!(matches!(refused, Some(Failure::NotSent { .. })));
-    queue.take(usize::MAX, &mut Vec::new());
-    assert!(queue.push(call(1)).is_err(), "what is in flight counts");
-    queue.release(&large);
-    let (_ticket, start) = queue.push(call(1)).expect("there is room again");
+    assert!(matches!(push(&queue, noops(1)).err(), Some(Failure::NotSent { .. })));
+    let calls = take(&queue);
+    assert!(push(&queue, noops(1)).is_err(), "what is in flight counts");
+    finish(&queue, calls);
+    let (_ticket, start) = push(&queue, noops(1)).expect("there is room again");
     assert!(!start, "the task runs");
+    assert_eq!(ticket.await.map(|replies| replies.len()), Ok(CONNECTION_REQUESTS_MAX));
 }
 
 #[test]
 fn the_queue_is_bounded_by_bytes_that_have_no_reply_yet() {
     let queue = Queue::default();
-    let store = |bytes: usize| {
+    let store = |bytes: usize| -> Requests {
         let key = StorageKey::parse(":AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA").expect("of the right form");
         let ttl = Ttl::new(Lifetime::UntilEvicted, Duration::ZERO, 0);
         let entry = Stored { flags: Flags::PLACEHOLDER, data: vec![0; bytes].into() };
-        Call::new(vec![Request::Store { key, entry, ttl, when: When::Always }], 0)
+        smallvec::smallvec![Request::Store { key, entry, ttl, when: When::Always }]
     };
-    let large = store(CONNECTION_BYTES_MAX - 1000);
-    let (ticket, _) = queue.push(Arc::clone(&large)).expect("there is room");
+    let (ticket, _) = push(&queue, store(CONNECTION_BYTES_MAX - 1000)).expect("there is room");
+    let calls = take(&queue);
     drop(ticket);
-    assert!(queue.push(store(1000)).is_err(), "nobody waits for it, and it is still there");
-    queue.release(&large);
-    queue.push(store(1000)).expect("there is room again");
+    assert!(push(&queue, store(1000)).is_err(), "nobody waits for it, and it is still there");
+    finish(&queue, calls);
+    drop(push(&queue, store(1000)).expect("there is room again"));
 }
 
 #[test]
 fn a_call_is_taken_or_given_up_and_never_both() {
     let queue = Queue::default();
-    let (given_up, taken) = (call(1), call(1));
-    let (ticket, _) = queue.push(Arc::clone(&given_up)).expect("there is room");
-    assert!(matches!(ticket.give_up("late"), Err(Failure::NotSent { .. })));
-    assert!(!given_up.take());
+    let (ticket, _) = push(&queue, noops(1)).expect("there is room");
+    drop(ticket);
+    assert!(take(&queue).is_empty(), "a call whose caller has gone is never written");
 
-    let (ticket, _) = queue.push(Arc::clone(&taken)).expect("there is room");
-    assert!(taken.take());
-    assert!(matches!(ticket.give_up("late"), Err(Failure::Unanswered { .. })));
+    let (ticket, _) = push(&queue, noops(1)).expect("there is room");
+    let calls = take(&queue);
+    drop(ticket);
+    finish(&queue, calls);
+    let state = lock(&queue.state);
+    assert_eq!((state.slots.len(), state.requests, state.bytes), (0, 0, 0), "nothing is left of either");
 }
 
-#[test]
-fn a_reply_that_came_at_the_last_moment_is_not_lost() {
+#[tokio::test(start_paused = true)]
+async fn a_caller_whose_time_is_over_learns_whether_its_call_was_written() {
     let queue = Queue::default();
-    let call = call(1);
-    let (ticket, _) = queue.push(Arc::clone(&call)).expect("there is room");
-    assert!(call.take());
-    call.finish(Ok(vec![Reply::Noop]));
-    assert_eq!(ticket.give_up("late"), Ok(vec![Reply::Noop]));
+    let (written, _) = push(&queue, noops(1)).expect("there is room");
+    let calls = take(&queue);
+    let (waiting, _) = push(&queue, noops(1)).expect("there is room");
+    tokio::time::advance(PATIENCE).await;
+    let (young, _) = push(&queue, noops(1)).expect("there is room");
+    assert!(queue.expire(Instant::now()), "the task still has them");
+    assert!(matches!(written.await, Err(Failure::Unanswered { .. })));
+    assert!(matches!(waiting.await, Err(Failure::NotSent { .. })));
+
+    let late = take(&queue);
+    assert_eq!(late.len(), 1, "what was not written in time never will be");
+    finish(&queue, calls);
+    finish(&queue, late);
+    assert!(young.await.is_ok());
+    assert!(!queue.expire(Instant::now()));
+    assert!(lock(&queue.state).slots.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_that_came_at_the_last_moment_is_not_lost() {
+    let queue = Queue::default();
+    let (ticket, _) = push(&queue, noops(1)).expect("there is room");
+    finish(&queue, take(&queue));
+    tokio::time::advance(2 * PATIENCE).await;
+    queue.expire(Instant::now());
+    assert!(ticket.await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
 async fn after_a_failure_calls_fail_at_once_until_the_backoff_is_over() {
     let queue = Queue::default();
     for backoff in [50, 100, 200, 400, 800, 1000, 1000] {
-        let (ticket, start) = queue.push(call(1)).expect("it may be tried");
+        let (ticket, start) = push(&queue, noops(1)).expect("it may be tried");
         assert!(start);
         queue.fail("refused");
         assert!(matches!(ticket.await, Err(Failure::NotSent { .. })), "what waited fails");
         tokio::time::advance(Duration::from_millis(backoff - 1)).await;
-        assert!(queue.push(call(1)).is_err());
+        assert!(push(&queue, noops(1)).is_err());
         tokio::time::advance(Duration::from_millis(1)).await;
     }
     queue.recover();

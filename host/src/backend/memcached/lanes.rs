@@ -1,0 +1,204 @@
+//! The connections to one server, and which of them a call takes.
+//!
+//! - Threads of a multi-thread runtime share a few connections: the more calls meet on one, the fewer writes
+//!   and reads they cost.
+//! - Every current-thread runtime has a connection of its own, so that a call and its reply never leave its
+//!   thread: waking another core costs more than all the rest of a call. That is how a host with one runtime
+//!   for each core gets the most out of it, and nothing has to be set for it.
+//! - Large values go over a connection of their own beside each of these, as a small value waits for all that
+//!   was sent before it. Who writes one knows that it is large. Who reads doesn't, so the keys of the large
+//!   values that were seen lately are remembered, by their hashes.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use tokio::runtime::{Handle, Id, RuntimeFlavor};
+use tokio::time::Instant;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::MemcachedOptions;
+use super::connection::Connection;
+use super::greeting::Facts;
+use super::protocol::{Reply, Request};
+use super::queue::{Failure, Outcome, Requests};
+use crate::stored::StorageKey;
+
+/// From here on a value is large. Smaller ones take less time on the wire than waking somebody does.
+const LARGE_BYTES: usize = 32 * 1024;
+
+/// How many keys of large values are remembered: a power of two, as each has a place by its hash.
+const LARGE_KEYS: usize = 4096;
+
+/// All connections to one server.
+pub(super) struct Lanes {
+    options: Arc<MemcachedOptions>,
+    /// Tells these lanes from others in what a thread remembers.
+    id: usize,
+    /// Those of multi-thread runtimes.
+    shared: Box<[Lane]>,
+    /// Those of current-thread runtimes.
+    local: Mutex<HashMap<Id, Arc<Lane>>>,
+    large_keys: Box<[AtomicU64]>,
+}
+
+/// A connection, and one for large values beside it.
+struct Lane {
+    small: Connection,
+    large: OnceLock<Connection>,
+}
+
+thread_local! {
+    /// The lane that this thread has used last, with its lanes' number.
+    static LAST: RefCell<Option<(usize, Id, Arc<Lane>)>> = const { RefCell::new(None) };
+}
+
+impl Lanes {
+    pub(super) fn new(options: Arc<MemcachedOptions>) -> Self {
+        static IDS: AtomicUsize = AtomicUsize::new(0);
+        Self {
+            id: IDS.fetch_add(1, Relaxed),
+            shared: (0..options.connections.max(1)).map(|_| Lane::new(&options)).collect(),
+            local: Mutex::new(HashMap::new()),
+            large_keys: (0..LARGE_KEYS).map(|_| AtomicU64::new(0)).collect(),
+            options,
+        }
+    }
+
+    pub(super) fn options(&self) -> &MemcachedOptions {
+        &self.options
+    }
+
+    /// What the server last said of itself.
+    pub(super) fn facts(&self) -> Option<Facts> {
+        self.shared.iter().find_map(|lane| lane.small.facts()).or_else(|| {
+            let local = self.local.lock().unwrap_or_else(PoisonError::into_inner);
+            local.values().find_map(|lane| lane.small.facts())
+        })
+    }
+
+    /// Sends requests together and waits for their replies, of which there are as many, at the deadline at the
+    /// latest. Of the values that come back, at most `batch_bytes_max` bytes are held.
+    pub(super) async fn exchange(
+        &self,
+        requests: Requests,
+        batch_bytes_max: usize,
+        deadline: Instant,
+    ) -> Outcome {
+        let is_large = requests.iter().any(|request| self.is_large(request));
+        let runtime = Handle::current();
+        if runtime.runtime_flavor() == RuntimeFlavor::CurrentThread {
+            let lane = self.local(runtime.id());
+            return lane.pick(is_large, &self.options).call(requests, batch_bytes_max, deadline)?.await;
+        }
+        let lane = match &self.shared[..] {
+            [lane] => lane,
+            lanes => &lanes[thread_number() % lanes.len()],
+        };
+        lane.pick(is_large, &self.options).call(requests, batch_bytes_max, deadline)?.await
+    }
+
+    /// The lane of the current-thread runtime that we are on.
+    fn local(&self, runtime: Id) -> Arc<Lane> {
+        LAST.with_borrow_mut(|last| {
+            if let Some((lanes, known, lane)) = last
+                && (*lanes, *known) == (self.id, runtime)
+            {
+                return Arc::clone(lane);
+            }
+            let mut local = self.local.lock().unwrap_or_else(PoisonError::into_inner);
+            // Runtimes come and go; what they leave behind is only swept where something is added.
+            if !local.contains_key(&runtime) {
+                local.retain(|_, lane| !lane.is_stopped());
+            }
+            let lane = local.entry(runtime).or_insert_with(|| Arc::new(Lane::new(&self.options)));
+            *last = Some((self.id, runtime, Arc::clone(lane)));
+            Arc::clone(lane)
+        })
+    }
+
+    /// Whether a request's value, on its way there or back, is large as far as anybody knows.
+    fn is_large(&self, request: &Request) -> bool {
+        match request {
+            Request::Store { key, entry, .. } => {
+                let is_large = entry.data.len() >= LARGE_BYTES;
+                self.remember(key, is_large);
+                is_large
+            }
+            Request::Read(key) | Request::Lease(key, _) => {
+                let hash = hash(key);
+                self.place(hash).load(Relaxed) == hash
+            }
+            _ => false,
+        }
+    }
+
+    /// Takes note of how large the value under a key is.
+    pub(super) fn saw(&self, key: &StorageKey, reply: &Reply) {
+        if let Reply::Found(found) = reply
+            && found.length >= LARGE_BYTES
+        {
+            self.remember(key, true);
+        }
+    }
+
+    fn remember(&self, key: &StorageKey, is_large: bool) {
+        let hash = hash(key);
+        let place = self.place(hash);
+        if is_large {
+            place.store(hash, Relaxed);
+        } else if place.load(Relaxed) == hash {
+            place.store(0, Relaxed);
+        }
+    }
+
+    fn place(&self, hash: u64) -> &AtomicU64 {
+        &self.large_keys[hash as usize % LARGE_KEYS]
+    }
+}
+
+impl Drop for Lanes {
+    fn drop(&mut self) {
+        // A thread may remember a lane for longer than anybody uses it.
+        for lane in self.local.lock().unwrap_or_else(PoisonError::into_inner).values() {
+            lane.close();
+        }
+    }
+}
+
+impl Lane {
+    fn new(options: &Arc<MemcachedOptions>) -> Self {
+        Self { small: Connection::new(Arc::clone(options)), large: OnceLock::new() }
+    }
+
+    fn pick(&self, is_large: bool, options: &Arc<MemcachedOptions>) -> &Connection {
+        match is_large {
+            true => self.large.get_or_init(|| Connection::new(Arc::clone(options))),
+            false => &self.small,
+        }
+    }
+
+    fn connections(&self) -> impl Iterator<Item = &Connection> {
+        std::iter::once(&self.small).chain(self.large.get())
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.connections().all(Connection::is_stopped)
+    }
+
+    fn close(&self) {
+        self.connections().for_each(Connection::close);
+    }
+}
+
+fn hash(key: &StorageKey) -> u64 {
+    xxh3_64(key.as_bytes()).max(1)
+}
+
+/// A number of this thread's own, small and the same for as long as it lives.
+fn thread_number() -> usize {
+    static NUMBERS: AtomicUsize = AtomicUsize::new(0);
+    thread_local!(static NUMBER: usize = NUMBERS.fetch_add(1, Relaxed));
+    NUMBER.with(|number| *number)
+}
