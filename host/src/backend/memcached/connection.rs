@@ -23,11 +23,12 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::MemcachedOptions;
+use super::breaker::Breaker;
 use super::greeting::{End, Facts, ask, greet};
 use super::outbox::Outbox;
 use super::protocol::{Bounds, Decoder, Expected, Reply, Request};
 use super::queue::{Call, Failure, Queue, Ticket};
-use super::server::Address;
+use super::server::{Address, Server};
 use crate::limits::CONNECTION_WRITE_BYTES_MAX;
 
 /// A connection that was quiet for so long may have ended without the task having been told yet.
@@ -43,7 +44,9 @@ const SHUT_DOWN: &str = "the runtime of the connection was shut down";
 pub(super) struct Connection(Arc<Shared>);
 
 struct Shared {
-    options: MemcachedOptions,
+    place: Server,
+    options: Arc<MemcachedOptions>,
+    breaker: Arc<Breaker>,
     queue: Queue,
     server: Mutex<Option<Facts>>,
     /// Whether the last attempt to connect failed.
@@ -51,12 +54,15 @@ struct Shared {
 }
 
 impl Connection {
-    pub(super) fn new(options: MemcachedOptions) -> Self {
+    /// A connection to one server, which tells the breaker how that goes.
+    pub(super) fn new(place: &Server, options: &Arc<MemcachedOptions>, breaker: &Arc<Breaker>) -> Self {
         let (queue, server) = (Queue::default(), Mutex::new(None));
-        Self(Arc::new(Shared { options, queue, server, is_down: AtomicBool::new(false) }))
+        let (place, options, breaker) = (place.clone(), Arc::clone(options), Arc::clone(breaker));
+        let is_down = AtomicBool::new(false);
+        Self(Arc::new(Shared { place, options, breaker, queue, server, is_down }))
     }
 
-    pub(super) fn options(&self) -> &MemcachedOptions {
+    pub(super) fn options(&self) -> &Arc<MemcachedOptions> {
         &self.0.options
     }
 
@@ -101,46 +107,56 @@ impl Drop for AbortOnDrop<'_> {
 
 /// Makes a connection, and another one as long as calls wait.
 async fn serve(shared: &Shared) {
-    let Shared { options, queue, .. } = shared;
+    let Shared { place, options, breaker, queue, .. } = shared;
+    let fail = |reason: &str| {
+        breaker.failed(Instant::now(), reason);
+        queue.abort(reason);
+    };
     loop {
-        let opened = timeout(options.connect_timeout, open(options)).await;
+        let opened = timeout(options.connect_timeout, open(place)).await;
         let (mut stream, server) = match opened.unwrap_or(Err(End::ConnectTimeout)) {
             Ok(opened) => opened,
             Err(end) => {
                 // Said once an outage: during one, every call tries again.
                 if !shared.is_down.swap(true, Ordering::Relaxed) {
-                    tracing::warn!(reason = %end, "no connection to memcached");
+                    tracing::warn!(server = %place.name, reason = %end, "no connection to memcached");
                 }
-                return queue.fail(&end.to_string());
+                return fail(&end.to_string());
             }
         };
         if shared.is_down.swap(false, Ordering::Relaxed) {
-            tracing::warn!(version = %server.version, "connected to memcached again");
+            tracing::warn!(server = %place.name, version = %server.version, "connected to memcached again");
         }
         *shared.server.lock().unwrap_or_else(PoisonError::into_inner) = Some(server);
+        breaker.connected();
 
         let number = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros() as u64;
-        let mut session = Session::new(queue, options, server, number);
+        let mut session = Session::new((queue, breaker), options, server, number);
         let (reader, writer) = stream.split();
         let Err(end) = session.serve(reader, writer).await;
         if let End::Closed = end {
             return;
         }
-        tracing::warn!(reason = %end, in_flight = session.in_flight.len(), "connection to memcached ended");
+        let in_flight = session.in_flight.len();
+        tracing::warn!(server = %place.name, reason = %end, in_flight, "connection to memcached ended");
         let answered = session.answered;
+        // Before anybody is told, so that whoever asks next finds the breaker as it is.
+        if answered == 0 || matches!(end, End::Stalled) {
+            breaker.failed(Instant::now(), &end.to_string());
+        }
         session.fail(&end.to_string());
         if queue.stop_if_empty() {
             return;
         }
         if answered == 0 {
-            return queue.fail(&end.to_string());
+            return queue.abort(&end.to_string());
         }
     }
 }
 
 /// Connects, and has the server say what it is.
-async fn open(options: &MemcachedOptions) -> Result<(TcpStream, Facts), End> {
-    let Some(Address::Tcp { host, port }) = options.servers.first().map(|server| &server.address) else {
+async fn open(place: &Server) -> Result<(TcpStream, Facts), End> {
+    let Address::Tcp { host, port } = &place.address else {
         return Err(End::NoServer);
     };
     let mut stream = TcpStream::connect((host.as_str(), *port)).await?;
@@ -152,9 +168,12 @@ async fn open(options: &MemcachedOptions) -> Result<(TcpStream, Facts), End> {
 
 /// Asks a server on a connection of its own what it is, and how long a round trip takes: `None` where it does
 /// not know the meta commands.
-pub(super) async fn probe(options: &MemcachedOptions) -> Result<(Facts, Option<Duration>), String> {
+pub(super) async fn probe(
+    place: &Server,
+    options: &MemcachedOptions,
+) -> Result<(Facts, Option<Duration>), String> {
     let probe = async {
-        let (mut stream, server) = open(options).await?;
+        let (mut stream, server) = open(place).await?;
         let mut shortest = Duration::MAX;
         for _ in 0..PROBE_ROUND_TRIPS {
             let start = Instant::now();
@@ -173,6 +192,7 @@ pub(super) async fn probe(options: &MemcachedOptions) -> Result<(Facts, Option<D
 /// One connection's life after its greeting.
 struct Session<'a> {
     queue: &'a Queue,
+    breaker: &'a Breaker,
     server: Facts,
     timeout: Duration,
     value_bytes_max: usize,
@@ -196,9 +216,15 @@ struct InFlight {
 }
 
 impl<'a> Session<'a> {
-    fn new(queue: &'a Queue, options: &MemcachedOptions, server: Facts, number: u64) -> Self {
+    fn new(
+        (queue, breaker): (&'a Queue, &'a Breaker),
+        options: &MemcachedOptions,
+        server: Facts,
+        number: u64,
+    ) -> Self {
         Self {
             queue,
+            breaker,
             server,
             timeout: options.timeout,
             value_bytes_max: options.item_bytes_max,
@@ -312,7 +338,7 @@ impl<'a> Session<'a> {
                 self.queue.release(&call);
                 call.finish(Ok(replies));
                 if self.answered == 0 {
-                    self.queue.recover();
+                    self.breaker.succeeded();
                 }
                 self.answered += 1;
             }
