@@ -13,10 +13,10 @@ mod pipeline;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::backend::{Backend, Memcached, MemcachedOptions, Memory};
+use crate::backend::{Backend, Memcached, MemcachedOptions, Memory, Server, ServerHealth};
 use crate::clock::Clock;
 use crate::codec::{Codec, CodecOptions, Keyring, Sealer, Secret};
-use crate::config::Config;
+use crate::config::{Config, check_servers};
 use crate::error::Error;
 use crate::generation::{Generations, Lineage, Numbers};
 use crate::key::{KeyDeriver, PartitionKey, Place};
@@ -50,6 +50,8 @@ pub struct Cache(Arc<Shared>);
 /// What all handles of a cache share.
 struct Shared {
     backend: Arc<dyn Backend>,
+    /// The backend, where it is the memcached engine of the configuration.
+    memcached: Option<Arc<Memcached>>,
     codec: Codec,
     deriver: KeyDeriver,
     generations: Generations,
@@ -62,7 +64,7 @@ struct Shared {
 }
 
 impl Cache {
-    /// A cache as configured: on memcached where a host is set, else in this process.
+    /// A cache as configured: on memcached where servers are set, else in this process.
     ///
     /// A server that can't be reached now is no error: operations answer `unavailable` until it can.
     ///
@@ -74,12 +76,15 @@ impl Cache {
         let Some(options) = server_options(&config, &codec) else {
             return Ok(Self::assemble_in_memory(config, codec));
         };
-        let memcached = Memcached::new(options);
-        if let Err(error) = memcached.report().await {
-            tracing::warn!(%error, "no cache server yet; reads and writes are unavailable until there is");
+        let memcached = Arc::new(Memcached::new(options));
+        for (server, report) in memcached.reports().await {
+            if let Err(error) = report {
+                tracing::warn!(%server, %error, "no cache server yet; what lives there is unavailable");
+            }
         }
         let time = Some(config.timeout);
-        Ok(Self::assemble(config, codec, Arc::new(memcached), time))
+        let backend = Arc::clone(&memcached);
+        Ok(Self::assemble(config, codec, (backend, Some(memcached)), time))
     }
 
     /// How the configured server is reached, or `None` where entries live in this process: for programs that
@@ -101,7 +106,7 @@ impl Cache {
 
     fn assemble_in_memory(config: Config, codec: Codec) -> Self {
         let memory = Memory::new(config.memory_bytes_max, Clock::system());
-        Self::assemble(config, codec, Arc::new(memory), None)
+        Self::assemble(config, codec, (Arc::new(memory), None), None)
     }
 
     /// A cache over a backend of the embedder's choice. The configuration's server is not used.
@@ -110,17 +115,32 @@ impl Cache {
     ///
     /// [`Error::is_invalid_config`] for settings that don't go together.
     pub fn with_backend(config: Config, backend: Arc<dyn Backend>) -> Result<Self, Error> {
-        Ok(Self::assemble(config.clone(), codec(&config)?, backend, None))
+        Ok(Self::assemble(config.clone(), codec(&config)?, (backend, None), None))
     }
 
-    fn assemble(config: Config, codec: Codec, backend: Arc<dyn Backend>, time: Option<Duration>) -> Self {
+    fn assemble(
+        config: Config,
+        codec: Codec,
+        (backend, memcached): (Arc<dyn Backend>, Option<Arc<Memcached>>),
+        time: Option<Duration>,
+    ) -> Self {
         let secret = config.key_secret.as_ref().map(Secret::as_bytes);
         let deriver = KeyDeriver::new(secret, &config.prefix);
         let generations =
             Generations::new(backend.clone(), deriver.clone(), Clock::system(), config.generation_ttl);
         let telemetry = Telemetry::default();
         let turns = Turns::new();
-        Self(Arc::new(Shared { backend, codec, deriver, generations, telemetry, turns, time, config }))
+        Self(Arc::new(Shared {
+            backend,
+            memcached,
+            codec,
+            deriver,
+            generations,
+            telemetry,
+            turns,
+            time,
+            config,
+        }))
     }
 
     /// The cache of a partition and namespace (1 to 256 bytes), for a host that acts for it. Extensions get
@@ -154,6 +174,30 @@ impl Cache {
     /// [`Error::is_unavailable`]: nothing was changed; [`Error::is_timed_out`]: it may have happened.
     pub async fn clear(&self, partition: &Partition) -> Result<(), Error> {
         self.0.generations.renew_node(partition).await.map_err(|error| self.0.fail(error))
+    }
+
+    /// Spreads the keys over other memcached servers from now on: see [`Memcached::set_servers`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_invalid_config`] for no server, more than 256 or two of the same name, and for a cache that
+    /// was not [connected](Self::connect) to servers. Nothing has changed then.
+    pub fn set_servers(&self, servers: Vec<Server>) -> Result<(), Error> {
+        let Some(memcached) = &self.0.memcached else {
+            return Err(Error::invalid_config(
+                "servers: this cache is on none, which stays so while it runs",
+            ));
+        };
+        if servers.is_empty() {
+            return Err(Error::invalid_config("servers: a cache on servers can't do without while it runs"));
+        }
+        memcached.set_servers(&check_servers(servers)?);
+        Ok(())
+    }
+
+    /// What this host thinks of each memcached server; empty where there are none.
+    pub fn servers(&self) -> Vec<ServerHealth> {
+        self.0.memcached.as_ref().map_or_else(Vec::new, |memcached| memcached.health())
     }
 
     /// Counts of what this cache has done since it was made.

@@ -167,11 +167,7 @@ impl Config {
     ///
     /// [`Error::is_invalid_config`] for more than 256 servers, or two of the same name.
     pub fn servers(mut self, servers: Vec<Server>) -> Result<Self, Error> {
-        let names: HashSet<_> = servers.iter().map(|server| &server.name).collect();
-        if servers.len() > limits::SERVERS_MAX || names.len() < servers.len() {
-            return Err(Error::invalid_config("servers: allowed are up to 256, each with a name of its own"));
-        }
-        self.listed = servers;
+        self.listed = check_servers(servers)?;
         self.host = None;
         Ok(self)
     }
@@ -367,6 +363,15 @@ impl Config {
     pub fn max_value_bytes(&self) -> usize {
         self.value_bytes_max
     }
+}
+
+/// Servers that can be one set: not too many, each with a name of its own.
+pub(crate) fn check_servers(servers: Vec<Server>) -> Result<Vec<Server>, Error> {
+    let names: HashSet<_> = servers.iter().map(|server| &server.name).collect();
+    if servers.len() > limits::SERVERS_MAX || names.len() < servers.len() {
+        return Err(Error::invalid_config("servers: allowed are up to 256, each with a name of its own"));
+    }
+    Ok(servers)
 }
 
 fn checked_timeout(name: &str, timeout: Duration) -> Result<Duration, Error> {

@@ -1,38 +1,42 @@
 //! Generations: how a `clear` makes any number of entries unreachable in one write.
 //!
-//! Every node (a service, a stack, a session) and every cache (a partition and namespace) has a random 64-bit
-//! generation number, kept in the backend under a storage key of its own. The numbers of a cache's nodes
+//! Every node (a service, a stack, a session) and every cache (a partition and namespace) has a generation
+//! number, kept in the backend as a mark under a storage key of its own. The numbers of a cache's nodes
 //! and its own go into its entries' storage keys; writing a new number leaves all entries under the
 //! old one behind, to be evicted.
 //!
-//! - A number that was lost is replaced by a new random one: entries may become unreachable, and
-//!   never come back.
+//! ```text
+//! number = Unix time in milliseconds << 20 | 20 random bits       or, where that is no larger, the next one
+//! ```
+//!
+//! - Numbers only grow, so that of several that are found the largest is the one that counts. The random bits
+//!   keep two hosts that make a number in the same millisecond from making the same one.
+//! - A number that was lost is replaced by a new one of the clock's, never by an old one: entries may become
+//!   unreachable, and never come back. Where a backend answers a smaller number than this host knows, it
+//!   has lost the one that counted.
 //! - A host trusts a number for `generation_ttl` after it has read it. What is older is read again
 //!   beside the operation that needs it, not before it: see `cache/pipeline.rs`.
 //! - The numbers are not secret: whoever can read or write them in the storage can do the same to entries.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
 use quick_cache::sync::Cache as BoundedMap;
 
-use crate::backend::{self, Backend, Condition, StoreOutcome};
+use crate::backend::{self, Backend};
 use crate::clock::Clock;
 use crate::key::{GENERATIONS, KeyDeriver, Place, nodes};
 use crate::limits::GENERATIONS_MAX;
 use crate::random;
 use crate::scope::Partition;
-use crate::stored::{Flags, Kind, StorageKey, Stored};
-use crate::ttl::Lifetime;
+use crate::stored::StorageKey;
 
-/// Bytes of a stored generation number.
-const RECORD_BYTES: usize = 8;
-
-/// How often a number that is missing on reading and present on adding is read again. Each turn
-/// means that it was lost in between.
+/// How often numbers are read again that a `clear` of this host may have overtaken.
 const READ_ATTEMPTS_MAX: usize = 4;
+
+/// Bits of a number that are random; above them is the time.
+const RANDOM_BITS: u32 = 20;
 
 /// All generation numbers that this host knows.
 pub(crate) struct Generations {
@@ -123,16 +127,14 @@ impl Generations {
         let asked_at = self.clock.now();
         let stale: Vec<_> = lineage.0.iter().filter(|node| !node.is_fresh(asked_at, self.ttl)).collect();
         let keys: Vec<_> = stale.iter().map(|node| node.key).collect();
-        let found = match self.backend.get_many(&keys, keys.len() * RECORD_BYTES).await {
-            // Somebody has put something else there. It is replaced one by one, below.
-            Err(backend::Error::BatchTooLarge { .. }) => vec![None; keys.len()],
-            found => found?,
-        };
+        let found = self.backend.read_marks(&keys).await?;
         let mut is_current = true;
         for (node, found) in stale.iter().zip(found) {
-            let number = match found.and_then(|found| decode(&found.entry)) {
+            let number = match found {
+                Some(number) if node.has_lost(number, asked_at) => self.advance(node).await?,
                 Some(number) => number,
-                None => self.make(&node.key).await?,
+                // Of several hosts that make one, one is followed by all.
+                None => self.backend.make_mark(&node.key, next_number(node.known())).await?,
             };
             is_current &= node.learn(number, asked_at);
         }
@@ -141,35 +143,6 @@ impl Generations {
             *slot = node.number.load(Ordering::Acquire);
         }
         Ok(is_current.then_some(numbers))
-    }
-
-    /// Makes a number where there is none. Of several hosts that do, one is followed by all.
-    async fn make(&self, key: &StorageKey) -> Result<u64, backend::Error> {
-        for _ in 0..READ_ATTEMPTS_MAX {
-            let number = random::nonzero();
-            let stored =
-                self.backend.store(key, encode(number), Lifetime::UntilEvicted, Condition::Absent).await?;
-            if stored == StoreOutcome::Stored {
-                return Ok(number);
-            }
-            let Some(found) = self.backend.get(key).await? else { continue };
-            match decode(&found.entry) {
-                Some(number) => return Ok(number),
-                // Not a number that this version could have written: it is as good as lost.
-                None => {
-                    let number = random::nonzero();
-                    let over = Condition::Version(found.version);
-                    let stored =
-                        self.backend.store(key, encode(number), Lifetime::UntilEvicted, over).await?;
-                    if stored == StoreOutcome::Stored {
-                        return Ok(number);
-                    }
-                }
-            }
-        }
-        Err(backend::Error::Unavailable {
-            reason: "a generation number is lost as soon as it is made".into(),
-        })
     }
 
     /// Gives a cache a new number, so that none of its entries is found again.
@@ -186,15 +159,34 @@ impl Generations {
     }
 
     async fn renew(&self, node: &Node) -> Result<(), backend::Error> {
-        let number = encode(random::nonzero());
-        let stored = self.backend.store(&node.key, number, Lifetime::UntilEvicted, Condition::Always).await;
+        let advanced = self.advance(node).await;
         // Whatever became of it, and whatever another host has written meanwhile: this host trusts only
         // what it asks for from here on. The map may hold another node for the same key by now.
         let now = self.clock.now();
-        node.forget(now);
-        self.node(node.key).forget(now);
-        stored.map(drop)
+        for node in [node, &self.node(node.key)] {
+            if let Ok(number) = advanced {
+                node.number.fetch_max(number, Ordering::AcqRel);
+            }
+            node.forget(now);
+        }
+        advanced.map(drop)
     }
+
+    /// Writes a number that is larger than any that this host or the backend knows.
+    async fn advance(&self, node: &Node) -> Result<u64, backend::Error> {
+        self.backend.advance_mark(&node.key, next_number(node.known())).await
+    }
+}
+
+/// A number that is larger than the known one, at the present time.
+fn next_number(known: u64) -> u64 {
+    number_at(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(), random::nonzero(), known)
+}
+
+fn number_at(unix: Duration, random: u64, known: u64) -> u64 {
+    let milliseconds = u64::try_from(unix.as_millis()).unwrap_or(u64::MAX) & (u64::MAX >> (RANDOM_BITS + 1));
+    let number = milliseconds << RANDOM_BITS | random & ((1 << RANDOM_BITS) - 1);
+    number.max(known.saturating_add(1))
 }
 
 impl Node {
@@ -207,6 +199,20 @@ impl Node {
         asked_at != 0 && now.saturating_sub(Duration::from_nanos(asked_at)) < ttl
     }
 
+    /// The number that was last read; zero where there is none.
+    fn known(&self) -> u64 {
+        self.number.load(Ordering::Acquire)
+    }
+
+    /// Whether the backend has lost the number that this host knows: it answers a smaller one, and was asked
+    /// after that one was read or written.
+    fn has_lost(&self, number: u64, asked_at: Duration) -> bool {
+        let asked_at = nanoseconds(asked_at);
+        let forgotten_at = self.forgotten_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let was_known = self.asked_at.load(Ordering::Acquire).max(*forgotten_at);
+        number < self.known() && asked_at > was_known
+    }
+
     /// Takes a number in, unless a younger one is known already. Answers `false` where it was asked for
     /// before the last `forget`, and may be older than what that was for.
     fn learn(&self, number: u64, asked_at: Duration) -> bool {
@@ -216,7 +222,7 @@ impl Node {
             return false;
         }
         if asked_at >= self.asked_at.load(Ordering::Acquire) {
-            self.number.store(number, Ordering::Release);
+            self.number.fetch_max(number, Ordering::AcqRel);
             self.asked_at.store(asked_at, Ordering::Release);
         }
         true
@@ -234,11 +240,26 @@ fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX).max(1)
 }
 
-fn encode(number: u64) -> Stored {
-    Stored { flags: Flags::entry(Kind::Bytes, 0), data: Bytes::copy_from_slice(&number.to_be_bytes()) }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn decode(entry: &Stored) -> Option<u64> {
-    let number = u64::from_be_bytes(entry.data.as_ref().try_into().ok()?);
-    (entry.flags == Flags::entry(Kind::Bytes, 0) && number != 0).then_some(number)
+    const TODAY: Duration = Duration::from_millis(1_795_000_000_000);
+
+    #[test]
+    fn a_number_is_the_time_and_some_chance() {
+        assert_eq!(number_at(TODAY, 0, 0), 1_795_000_000_000 << 20);
+        assert_eq!(number_at(TODAY, u64::MAX, 0), (1_795_000_000_001 << 20) - 1);
+        let later = TODAY + Duration::from_millis(1);
+        assert!(number_at(later, 0, 0) > number_at(TODAY, u64::MAX, 0));
+    }
+
+    #[test]
+    fn a_number_is_larger_than_the_known_one_whatever_the_clock_says() {
+        let known = number_at(TODAY, 7, 0);
+        assert_eq!(number_at(Duration::ZERO, 0, known), known + 1);
+        assert_eq!(number_at(TODAY, 0, known), known + 1);
+        assert!(number_at(Duration::MAX, u64::MAX, 0) <= i64::MAX.unsigned_abs());
+        assert_ne!(number_at(Duration::ZERO, 0, 0), 0);
+    }
 }

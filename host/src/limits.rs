@@ -68,6 +68,21 @@ pub const CONNECTIONS: usize = 1;
 /// Most servers of one deployment. Choosing one for a key looks at each.
 pub const SERVERS_MAX: usize = 256;
 
+/// Failures in a row after which a server counts as down: one can be chance, and two a restart.
+pub const BREAKER_FAILURES: u32 = 3;
+
+/// Servers on which each generation number is kept: with three, one can be dead and another one come back
+/// with an old number, and the right one is still found.
+pub const MARK_COPIES: usize = 3;
+
+/// Writes that failed, of which a server that can't be reached is told to forget the keys when it is back. A
+/// hundred bytes each; beyond it, everything that was stored there before counts as gone.
+pub const OWED_KEYS_MAX: usize = 10_000;
+
+/// Former sets of servers that each server remembers, so as to know what may have been written elsewhere.
+/// Beyond it, everything that was stored on it before the oldest change counts as gone.
+pub const FORMER_SETS_MAX: usize = 16;
+
 /// Requests that may wait for one connection, or be in flight on it. Beyond it callers are told
 /// `unavailable` at once: a queue that is a second long helps nobody.
 pub const CONNECTION_REQUESTS_MAX: usize = 16_384;

@@ -20,3 +20,8 @@ pub(crate) fn nonzero() -> u64 {
 pub(crate) fn jittered(base: std::time::Duration) -> std::time::Duration {
     base / 2 + base.mul_f64(f64::from(u16::from_be_bytes(bytes())) / f64::from(u16::MAX))
 }
+
+/// A random number from 0 to 1.
+pub(crate) fn unit() -> f64 {
+    f64::from(u32::from_be_bytes(bytes())) / f64::from(u32::MAX)
+}

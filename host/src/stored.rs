@@ -20,6 +20,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 
 use crate::limits::PREFIX_BYTES_MAX;
@@ -71,6 +73,16 @@ impl StorageKey {
         let item: &[u8; ITEM_TEXT_BYTES] = item.as_bytes().try_into().ok()?;
         let base64url = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
         (is_prefix(prefix) && item.iter().all(base64url)).then(|| Self::new(prefix, item))
+    }
+
+    /// A key of the backend's own, with the same prefix, so that it goes the same way through whatever routes
+    /// by prefix.
+    pub(crate) fn beside(&self, item: &[u8; 24]) -> Self {
+        let mut key = *self;
+        let item_text = usize::from(self.len) - ITEM_TEXT_BYTES..usize::from(self.len);
+        // It always fits: 24 bytes are 32 characters.
+        let _ = URL_SAFE_NO_PAD.encode_slice(item, &mut key.text[item_text]);
+        key
     }
 
     /// The key as it stands on the wire.

@@ -3,6 +3,7 @@
 //! A backend sees storage keys, flags and sealed bytes. It knows nothing of tenants, kinds of values,
 //! ciphers or guests. One contract suite (`tests/it/backend_contract.rs`) runs against each.
 
+mod mark;
 mod memcached;
 mod memory;
 
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-pub use memcached::{Address, Memcached, MemcachedOptions, Server, ServerReport};
+pub use memcached::{Address, Memcached, MemcachedOptions, Server, ServerHealth, ServerReport, ServerState};
 pub use memory::Memory;
 
 use crate::stored::{StorageKey, Stored};
@@ -36,12 +37,13 @@ use crate::ttl::Lifetime;
 ///   and a placeholder has one as well.
 #[async_trait]
 pub trait Backend: Send + Sync + 'static {
-    /// The entries under the keys: as many, and in the same order; absent ones are `None`.
+    /// The entries under the keys: as many, and in the same order; absent ones are `None`. Where entries lie
+    /// in several places, those that lie where it can't be reached MAY count as absent.
     ///
     /// # Errors
     ///
     /// [`Error::BatchTooLarge`] where the entries are together larger than `bytes_max`, of which no more than
-    /// one value above `bytes_max` may have been held; otherwise [`Error::Unavailable`].
+    /// one value above `bytes_max` may have been held in any one place; otherwise [`Error::Unavailable`].
     async fn get_many(&self, keys: &[StorageKey], bytes_max: usize) -> Result<Vec<Option<Versioned>>, Error>;
 
     /// The entry under the key, or `None` where it is absent.
@@ -116,6 +118,37 @@ pub trait Backend: Send + Sync + 'static {
     ///
     /// [`Error::Unavailable`]; [`Error::OutcomeUnknown`].
     async fn abandon_fill(&self, key: &StorageKey, version: u64) -> Result<(), Error>;
+
+    /// The marks under the keys: as many, and in the same order; `None` where there is none. A mark is a
+    /// number that only grows, under a key that is used for nothing else. Where it is kept in several places,
+    /// the largest number that can be reached counts.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] where a mark can be reached nowhere.
+    async fn read_marks(&self, keys: &[StorageKey]) -> Result<Vec<Option<u64>>, Error> {
+        mark::read(self, keys).await
+    }
+
+    /// Makes a mark of this number (1 to 2^63 - 1) where there is none, and answers the one that counts then.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`]; [`Error::OutcomeUnknown`].
+    async fn make_mark(&self, key: &StorageKey, number: u64) -> Result<u64, Error> {
+        mark::write(self, key, mark::Write::Make(number)).await
+    }
+
+    /// Gives a mark a larger number: this one (1 to 2^63 - 1), or the one after what is there where that is
+    /// larger. Answers which it was. Where it is kept in several places, one that took it is enough: whoever
+    /// reaches that one reads it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`]; [`Error::OutcomeUnknown`].
+    async fn advance_mark(&self, key: &StorageKey, number: u64) -> Result<u64, Error> {
+        mark::write(self, key, mark::Write::Advance(number)).await
+    }
 }
 
 /// An entry as stored, with the version of the write that stored it.

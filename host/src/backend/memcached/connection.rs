@@ -26,11 +26,12 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::MemcachedOptions;
+use super::breaker::Breaker;
 use super::greeting::{End, Facts, ask, greet};
 use super::outbox::Outbox;
 use super::protocol::{Awaits, Bounds, Decoder, Expected, Request};
 use super::queue::{Call, Failure, Outcome, Queue, Replies, Requests, Room, Ticket};
-use super::server::Address;
+use super::server::{Address, Server};
 use crate::limits::CONNECTION_WRITE_BYTES_MAX;
 
 /// A connection that was quiet for so long may have ended without the task having been told yet.
@@ -46,7 +47,9 @@ const SHUT_DOWN: &str = "the runtime of the connection was shut down";
 pub(super) struct Connection(Arc<Shared>);
 
 struct Shared {
+    place: Server,
     options: Arc<MemcachedOptions>,
+    breaker: Arc<Breaker>,
     queue: Queue,
     facts: Mutex<Option<Facts>>,
     /// Whether the last attempt to connect failed.
@@ -54,9 +57,16 @@ struct Shared {
 }
 
 impl Connection {
-    pub(super) fn new(options: Arc<MemcachedOptions>) -> Self {
-        let (queue, facts) = (Queue::default(), Mutex::new(None));
-        Self(Arc::new(Shared { options, queue, facts, is_down: AtomicBool::new(false) }))
+    /// A connection to one server, which tells the breaker how that goes.
+    pub(super) fn new(place: &Server, options: &Arc<MemcachedOptions>, breaker: &Arc<Breaker>) -> Self {
+        Self(Arc::new(Shared {
+            place: place.clone(),
+            options: Arc::clone(options),
+            breaker: Arc::clone(breaker),
+            queue: Queue::default(),
+            facts: Mutex::new(None),
+            is_down: AtomicBool::new(false),
+        }))
     }
 
     /// What the server last said of itself.
@@ -115,34 +125,40 @@ impl Drop for AbortOnDrop<'_> {
 
 /// Makes a connection, and another one as long as calls wait.
 async fn serve(shared: &Shared) {
-    let Shared { options, queue, .. } = shared;
+    let Shared { place, options, breaker, queue, .. } = shared;
     loop {
-        let opened = timeout(options.connect_timeout, open(options));
+        let opened = timeout(options.connect_timeout, open(place));
         let (mut stream, facts) = match expiring(queue, tick(options), opened).await {
             Ok(Ok(opened)) => opened,
             Ok(Err(end)) => return shared.fail(&end),
             Err(_) => return shared.fail(&End::ConnectTimeout),
         };
         if shared.is_down.swap(false, Ordering::Relaxed) {
-            tracing::warn!(version = %facts.version, "connected to memcached again");
+            tracing::warn!(server = %place.name, version = %facts.version, "connected to memcached again");
         }
         *shared.facts.lock().unwrap_or_else(PoisonError::into_inner) = Some(facts);
+        breaker.connected();
 
         let (reader, writer) = stream.split();
-        let mut session = Session::new(queue, options, facts, reader, writer);
+        let mut session = Session::new((queue, breaker), options, facts, reader, writer);
         let end = session.serve().await;
         if let End::Closed = end {
             return;
         }
-        tracing::warn!(reason = %end, in_flight = session.in_flight.len(), "connection to memcached ended");
+        let in_flight = session.in_flight.len();
+        tracing::warn!(server = %place.name, reason = %end, in_flight, "connection to memcached ended");
         let answered = session.answered;
+        // Before anybody is told, so that whoever asks next finds the breaker as it is.
+        if answered == 0 || matches!(end, End::Stalled) {
+            breaker.failed(Instant::now(), &end.to_string());
+        }
         session.fail(&end.to_string());
         drop(session);
         if queue.stop_if_empty() {
             return;
         }
         if answered == 0 {
-            return queue.fail(&end.to_string());
+            return queue.abort(&end.to_string());
         }
     }
 }
@@ -152,9 +168,10 @@ impl Shared {
     fn fail(&self, end: &End) {
         // Said once an outage: during one, every call tries again.
         if !self.is_down.swap(true, Ordering::Relaxed) {
-            tracing::warn!(reason = %end, "no connection to memcached");
+            tracing::warn!(server = %self.place.name, reason = %end, "no connection to memcached");
         }
-        self.queue.fail(&end.to_string());
+        self.breaker.failed(Instant::now(), &end.to_string());
+        self.queue.abort(&end.to_string());
     }
 }
 
@@ -176,8 +193,8 @@ async fn expiring<T>(queue: &Queue, tick: Duration, future: impl Future<Output =
 }
 
 /// Connects, and has the server say what it is.
-async fn open(options: &MemcachedOptions) -> Result<(TcpStream, Facts), End> {
-    let Some(Address::Tcp { host, port }) = options.servers.first().map(|server| &server.address) else {
+async fn open(place: &Server) -> Result<(TcpStream, Facts), End> {
+    let Address::Tcp { host, port } = &place.address else {
         return Err(End::NoServer);
     };
     let mut stream = TcpStream::connect((host.as_str(), *port)).await?;
@@ -189,9 +206,12 @@ async fn open(options: &MemcachedOptions) -> Result<(TcpStream, Facts), End> {
 
 /// Asks a server on a connection of its own what it is, and how long a round trip takes: `None` where it does
 /// not know the meta commands.
-pub(super) async fn probe(options: &MemcachedOptions) -> Result<(Facts, Option<Duration>), String> {
+pub(super) async fn probe(
+    place: &Server,
+    options: &MemcachedOptions,
+) -> Result<(Facts, Option<Duration>), String> {
     let probe = async {
-        let (mut stream, server) = open(options).await?;
+        let (mut stream, server) = open(place).await?;
         let mut shortest = Duration::MAX;
         for _ in 0..PROBE_ROUND_TRIPS {
             let start = Instant::now();
@@ -210,6 +230,7 @@ pub(super) async fn probe(options: &MemcachedOptions) -> Result<(Facts, Option<D
 /// One connection's life after its greeting.
 struct Session<'a, R, W> {
     queue: &'a Queue,
+    breaker: &'a Breaker,
     facts: Facts,
     timeout: Duration,
     value_bytes_max: usize,
@@ -259,12 +280,19 @@ where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
-    fn new(queue: &'a Queue, options: &MemcachedOptions, facts: Facts, reader: R, writer: W) -> Self {
+    fn new(
+        (queue, breaker): (&'a Queue, &'a Breaker),
+        options: &MemcachedOptions,
+        facts: Facts,
+        reader: R,
+        writer: W,
+    ) -> Self {
         let number = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros() as u64;
         let now = Instant::now();
         let tick = tick(options);
         Self {
             queue,
+            breaker,
             facts,
             timeout: options.timeout,
             value_bytes_max: options.item_bytes_max,
@@ -415,7 +443,7 @@ where
         let decoded = self.decode();
         if !self.answers.is_empty() {
             if self.answered == 0 {
-                self.queue.recover();
+                self.breaker.succeeded();
             }
             self.answered += self.answers.len() as u64;
             self.queue.finish(self.answers.drain(..));

@@ -19,10 +19,12 @@ use tokio::time::Instant;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::MemcachedOptions;
+use super::breaker::Breaker;
 use super::connection::Connection;
 use super::greeting::Facts;
 use super::protocol::{Reply, Request};
 use super::queue::{Failure, Outcome, Requests};
+use super::server::Server;
 use crate::stored::StorageKey;
 
 /// From here on a value is large. Smaller ones take less time on the wire than waking somebody does.
@@ -33,7 +35,7 @@ const LARGE_KEYS: usize = 4096;
 
 /// All connections to one server.
 pub(super) struct Lanes {
-    options: Arc<MemcachedOptions>,
+    place: Place,
     /// Tells these lanes from others in what a thread remembers.
     id: usize,
     /// Those of multi-thread runtimes.
@@ -41,6 +43,13 @@ pub(super) struct Lanes {
     /// Those of current-thread runtimes.
     local: Mutex<HashMap<Id, Arc<Lane>>>,
     large_keys: Box<[AtomicU64]>,
+}
+
+/// What a connection is made with.
+struct Place {
+    server: Server,
+    options: Arc<MemcachedOptions>,
+    breaker: Arc<Breaker>,
 }
 
 /// A connection, and one for large values beside it.
@@ -55,19 +64,17 @@ thread_local! {
 }
 
 impl Lanes {
-    pub(super) fn new(options: Arc<MemcachedOptions>) -> Self {
+    pub(super) fn new(server: &Server, options: &Arc<MemcachedOptions>, breaker: &Arc<Breaker>) -> Self {
         static IDS: AtomicUsize = AtomicUsize::new(0);
+        let (server, options, breaker) = (server.clone(), Arc::clone(options), Arc::clone(breaker));
+        let place = Place { server, options, breaker };
         Self {
             id: IDS.fetch_add(1, Relaxed),
-            shared: (0..options.connections.max(1)).map(|_| Lane::new(&options)).collect(),
+            shared: (0..place.options.connections.max(1)).map(|_| Lane::new(&place)).collect(),
             local: Mutex::new(HashMap::new()),
             large_keys: (0..LARGE_KEYS).map(|_| AtomicU64::new(0)).collect(),
-            options,
+            place,
         }
-    }
-
-    pub(super) fn options(&self) -> &MemcachedOptions {
-        &self.options
     }
 
     /// What the server last said of itself.
@@ -90,13 +97,13 @@ impl Lanes {
         let runtime = Handle::current();
         if runtime.runtime_flavor() == RuntimeFlavor::CurrentThread {
             let lane = self.local(runtime.id());
-            return lane.pick(is_large, &self.options).call(requests, batch_bytes_max, deadline)?.await;
+            return lane.pick(is_large, &self.place).call(requests, batch_bytes_max, deadline)?.await;
         }
         let lane = match &self.shared[..] {
             [lane] => lane,
             lanes => &lanes[thread_number() % lanes.len()],
         };
-        lane.pick(is_large, &self.options).call(requests, batch_bytes_max, deadline)?.await
+        lane.pick(is_large, &self.place).call(requests, batch_bytes_max, deadline)?.await
     }
 
     /// The lane of the current-thread runtime that we are on.
@@ -112,7 +119,7 @@ impl Lanes {
             if !local.contains_key(&runtime) {
                 local.retain(|_, lane| !lane.is_stopped());
             }
-            let lane = local.entry(runtime).or_insert_with(|| Arc::new(Lane::new(&self.options)));
+            let lane = local.entry(runtime).or_insert_with(|| Arc::new(Lane::new(&self.place)));
             *last = Some((self.id, runtime, Arc::clone(lane)));
             Arc::clone(lane)
         })
@@ -167,14 +174,20 @@ impl Drop for Lanes {
     }
 }
 
+impl Place {
+    fn connection(&self) -> Connection {
+        Connection::new(&self.server, &self.options, &self.breaker)
+    }
+}
+
 impl Lane {
-    fn new(options: &Arc<MemcachedOptions>) -> Self {
-        Self { small: Connection::new(Arc::clone(options)), large: OnceLock::new() }
+    fn new(place: &Place) -> Self {
+        Self { small: place.connection(), large: OnceLock::new() }
     }
 
-    fn pick(&self, is_large: bool, options: &Arc<MemcachedOptions>) -> &Connection {
+    fn pick(&self, is_large: bool, place: &Place) -> &Connection {
         match is_large {
-            true => self.large.get_or_init(|| Connection::new(Arc::clone(options))),
+            true => self.large.get_or_init(|| place.connection()),
             false => &self.small,
         }
     }

@@ -1,28 +1,42 @@
 //! Entries on a memcached server of version 1.6.18 or later, over its meta protocol.
 //!
-//! A call goes down through these files, and its reply comes back up: `operation` (what is asked, in
-//! memcached's terms), `lanes` (over which connection), `queue` (callers to task), `connection` (the task that owns the socket; `greeting`:
-//! its first words), `outbox` (bytes out) and `protocol` (requests to bytes, bytes to replies).
+//! A call goes down through these files, and its reply comes back up: `ring` (which server; `router`: the
+//! choice), `batch` and `marks` (operations on several servers), `operation` (what is asked of one, in
+//! memcached's terms), `node` (is it up: `breaker`; does it owe anything: `returning`), `lanes` (over which
+//! connection), `queue` (callers to task), `connection` (the task that owns the socket; `greeting`: its first
+//! words), `outbox` (bytes out) and `protocol` (requests to bytes, bytes to replies).
 
+mod batch;
+mod breaker;
 mod connection;
 mod greeting;
 mod lanes;
+mod marks;
+mod node;
 mod operation;
 mod outbox;
 mod protocol;
 mod queue;
+mod returning;
+mod ring;
+mod router;
 mod server;
 
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::future::join_all;
 use tokio::time::{Instant, timeout_at};
 
-use self::lanes::Lanes;
+pub use self::breaker::ServerState;
+use self::node::Node;
+pub use self::node::ServerHealth;
 use self::operation::Operation;
+use self::ring::{Ring, no_server};
 pub use self::server::{Address, Server};
+use super::mark::Write;
 use super::{Backend, Begun, Condition, Error, Step, StoreOutcome, Versioned};
 use crate::limits::{CONNECT_TIMEOUT, CONNECTIONS, TIMEOUT, VALUE_BYTES_MAX};
 use crate::stored::{StorageKey, Stored};
@@ -62,20 +76,34 @@ impl Default for MemcachedOptions {
     }
 }
 
-/// A memcached server, behind one connection that all callers share.
+/// Memcached servers, of which each has its share of the keys, behind connections that all callers share.
 ///
-/// The connection is made when the first operation comes, and again after it is lost. It is served by a task
+/// A connection is made when the first operation comes, and again after it is lost. It is served by a task
 /// on the tokio runtime (with time and IO) of the operation that found none, and is as alive as that runtime
 /// is.
 ///
 /// Leases, lifetimes and grace have memcached's precision: whole seconds, of which the first may be shorter.
 /// A lifetime or lease of one second becomes two, as memcached may end one second at once.
 ///
+/// # Several servers
+///
+/// Keys are spread by weighted rendezvous hashing over the servers' names. There are no copies: what lives on
+/// a server that can't be reached is unavailable, and nothing is written elsewhere instead. A server that
+/// failed three times in a row (connections that can't be made, or stall) is not asked until a look at it,
+/// from 1 to 60 seconds apart, succeeds.
+///
+/// [`get_many`](Backend::get_many) answers as long as one of the servers that it asks does; what the others
+/// hold counts as absent. Each of the servers may hold `bytes_max` bytes of answers at that moment.
+///
+/// A server that was away, or not a part of the set, serves nothing that this host has overwritten or deleted
+/// meanwhile, or tried to.
+///
 /// # Where an operation is less than atomic
 ///
 /// [`touch`](Backend::touch): an entry that replaces the one that was seen, at the very moment, is touched.
 pub struct Memcached {
-    lanes: Lanes,
+    options: Arc<MemcachedOptions>,
+    ring: RwLock<Arc<Ring>>,
     /// Between callers of this host who count with the same key.
     turns: Turns,
 }
@@ -94,40 +122,68 @@ pub struct ServerReport {
 }
 
 impl Memcached {
-    /// A server that is connected to when it is first needed.
+    /// Servers that are connected to when they are first needed.
     pub fn new(options: MemcachedOptions) -> Self {
-        Self { lanes: Lanes::new(Arc::new(options)), turns: Turns::new() }
+        let options = Arc::new(options);
+        let ring = RwLock::new(Arc::new(Ring::new(&options)));
+        Self { options, ring, turns: Turns::new() }
     }
 
-    /// Asks the server what it is, for operators, on a connection of its own.
+    /// Spreads the keys over other servers from now on. Each has a name of its own.
+    ///
+    /// Servers that stay, by name and address, keep their connections; what is under way on one that goes is
+    /// finished. Of what a server that comes or stays holds, nothing counts that this host may have written
+    /// elsewhere since.
+    pub fn set_servers(&self, servers: &[Server]) {
+        let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
+        *ring = Arc::new(ring.changed(servers, &self.options));
+    }
+
+    /// What this host thinks of each server.
+    pub fn health(&self) -> Vec<ServerHealth> {
+        self.ring().health()
+    }
+
+    /// Asks the first server what it is: see [`reports`](Self::reports).
     ///
     /// # Errors
     ///
     /// [`Error::Unavailable`] where it can't be reached or is too old, with the reason.
     pub async fn report(&self) -> Result<ServerReport, Error> {
-        let probed = connection::probe(self.lanes.options()).await;
-        let (server, round_trip) = probed.map_err(|reason| Error::Unavailable { reason })?;
-        Ok(ServerReport {
-            version: server.version.to_string(),
-            item_bytes_max: server.value_bytes_max(),
-            round_trip,
-        })
+        match self.ring().nodes().first() {
+            Some(node) => node.report().await,
+            None => Err(no_server()),
+        }
     }
 
-    fn begin(&self) -> Operation<'_> {
-        let deadline = Instant::now() + self.lanes.options().timeout;
-        Operation::new(&self.lanes, deadline)
+    /// Asks each server what it is, for operators, on a connection of its own: by name, its answer or why
+    /// there is none.
+    pub async fn reports(&self) -> Vec<(String, Result<ServerReport, Error>)> {
+        let ring = self.ring();
+        let report =
+            ring.nodes().iter().map(|node| async { (node.server().name.clone(), node.report().await) });
+        join_all(report).await
+    }
+
+    /// The servers as they are now. An operation ends on the ring that it began on.
+    fn ring(&self) -> Arc<Ring> {
+        // What a panicking writer leaves behind is whole: the ring is replaced as one.
+        Arc::clone(&self.ring.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn begin<'a>(&self, node: &'a Node) -> Operation<'a> {
+        node.begin(Instant::now() + self.options.timeout)
     }
 }
 
 #[async_trait]
 impl Backend for Memcached {
     async fn get_many(&self, keys: &[StorageKey], bytes_max: usize) -> Result<Vec<Option<Versioned>>, Error> {
-        self.begin().get_many(keys, bytes_max).await
+        batch::get_many(&self.ring(), |node| self.begin(node), keys, bytes_max).await
     }
 
     async fn get(&self, key: &StorageKey) -> Result<Option<Versioned>, Error> {
-        self.begin().get(key).await
+        self.begin(self.ring().home(key)?).get(key).await
     }
 
     async fn store(
@@ -137,7 +193,7 @@ impl Backend for Memcached {
         lifetime: Lifetime,
         condition: Condition,
     ) -> Result<StoreOutcome, Error> {
-        self.begin().store(key, entry, lifetime, condition).await
+        self.begin(self.ring().home(key)?).store(key, entry, lifetime, condition).await
     }
 
     async fn store_many(
@@ -145,19 +201,20 @@ impl Backend for Memcached {
         entries: Vec<(StorageKey, Stored)>,
         lifetime: Lifetime,
     ) -> Vec<Result<(), Error>> {
-        self.begin().store_many(entries, lifetime).await
+        batch::store_many(&self.ring(), |node| self.begin(node), entries, lifetime).await
     }
 
     async fn delete_many(&self, keys: &[StorageKey]) -> Result<Vec<bool>, Error> {
-        self.begin().delete_many(keys).await
+        batch::delete_many(&self.ring(), |node| self.begin(node), keys).await
     }
 
     async fn touch(&self, key: &StorageKey, lifetime: Lifetime) -> Result<bool, Error> {
-        self.begin().touch(key, lifetime).await
+        self.begin(self.ring().home(key)?).touch(key, lifetime).await
     }
 
     async fn count(&self, key: &StorageKey, step: Step) -> Result<Option<u64>, Error> {
-        let operation = self.begin();
+        let ring = self.ring();
+        let operation = self.begin(ring.home(key)?);
         let turn = timeout_at(operation.deadline(), self.turns.take(key)).await;
         let _turn =
             turn.map_err(|_| Error::Unavailable { reason: "too many count with the same key".to_owned() })?;
@@ -167,10 +224,22 @@ impl Backend for Memcached {
     async fn begin_fill(&self, key: &StorageKey, lease: Duration) -> Result<Begun, Error> {
         let seconds = u32::try_from(lease.as_secs()).unwrap_or(u32::MAX);
         let lease = Lifetime::Seconds(NonZeroU32::new(seconds).unwrap_or(NonZeroU32::MIN));
-        self.begin().begin_fill(key, lease).await
+        self.begin(self.ring().home(key)?).begin_fill(key, lease).await
     }
 
     async fn abandon_fill(&self, key: &StorageKey, version: u64) -> Result<(), Error> {
-        self.begin().abandon_fill(key, version).await
+        self.begin(self.ring().home(key)?).abandon_fill(key, version).await
+    }
+
+    async fn read_marks(&self, keys: &[StorageKey]) -> Result<Vec<Option<u64>>, Error> {
+        marks::read(&self.ring(), |node| self.begin(node), keys).await
+    }
+
+    async fn make_mark(&self, key: &StorageKey, number: u64) -> Result<u64, Error> {
+        marks::write(&self.ring(), |node| self.begin(node), key, Write::Make(number)).await
+    }
+
+    async fn advance_mark(&self, key: &StorageKey, number: u64) -> Result<u64, Error> {
+        marks::write(&self.ring(), |node| self.begin(node), key, Write::Advance(number)).await
     }
 }

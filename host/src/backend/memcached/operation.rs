@@ -1,16 +1,16 @@
-//! What each operation of a [`Backend`](crate::backend::Backend) means in memcached's terms.
+//! What each operation of a [`Backend`](crate::backend::Backend) means in memcached's terms, on one server.
 //!
-//! memcached knows items; whether one is live is for this file to say. A fill's placeholder and an entry
-//! within its grace are items too, so an operation that depends on what is there looks first, and then
-//! changes just what it saw: by its version (`C`), or with a look at what it hit. A lost race starts over, up
-//! to a limit.
+//! memcached knows items; whether one is live is for this file to say. A fill's placeholder, an entry within
+//! its grace and one below the server's floor (see `returning`) are items too, so an operation that depends on
+//! what is there looks first, and then changes just what it saw: by its version (`C`), or with a look at what
+//! it hit. A lost race starts over, up to a limit.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use smallvec::smallvec;
 use tokio::time::Instant;
 
-use super::lanes::Lanes;
+use super::node::Node;
 use super::protocol::{Found, Lease, Reply, Request, Ttl, When};
 use super::queue::{Failure, Replies, Requests};
 use crate::backend::{Begun, Condition, Error, Step, StoreOutcome, Versioned};
@@ -32,13 +32,20 @@ const STEP_BY_SERVER_MAX: u64 = 1 << 32;
 
 /// One operation under way.
 pub(super) struct Operation<'a> {
-    lanes: &'a Lanes,
+    node: &'a Node,
     deadline: Instant,
+    /// On how many servers the keys are kept.
+    copies: usize,
 }
 
 impl<'a> Operation<'a> {
-    pub(super) fn new(lanes: &'a Lanes, deadline: Instant) -> Self {
-        Self { lanes, deadline }
+    pub(super) fn new(node: &'a Node, deadline: Instant) -> Self {
+        Self { node, deadline, copies: 1 }
+    }
+
+    /// The same about keys that are kept on so many servers.
+    pub(super) fn on_copies(self, copies: usize) -> Self {
+        Self { copies, ..self }
     }
 
     /// Until when the operation has an answer.
@@ -46,29 +53,24 @@ impl<'a> Operation<'a> {
         self.deadline
     }
 
-    pub(super) async fn get_many(
+    /// The entries under the keys, as far as they fit: where there are fewer than keys, the next one does not.
+    pub(super) async fn get_fitting(
         &self,
         keys: &[StorageKey],
         bytes_max: usize,
     ) -> Result<Vec<Option<Versioned>>, Error> {
-        if keys.is_empty() {
-            return Ok(Vec::new());
-        }
-        let item_bytes_max = self.lanes.options().item_bytes_max;
+        let item_bytes_max = self.node.options().item_bytes_max;
         let mut left = bytes_max;
         let mut entries = Vec::with_capacity(keys.len());
         for keys in keys.chunks(READ_AT_ONCE_MAX) {
             let requests = keys.iter().map(|key| Request::Read(*key)).collect();
             for (key, reply) in keys.iter().zip(self.call(requests, left).await?) {
-                self.lanes.saw(key, &reply);
-                let found = match reply {
-                    Reply::Found(found) if found.is_live() && found.data.is_none() => {
-                        if found.length <= item_bytes_max {
-                            return Err(Error::BatchTooLarge { fit: entries.len() });
-                        }
-                        None
+                self.node.saw(key, &reply);
+                let found = match self.live(key, present(reply)?) {
+                    Some(found) if found.data.is_none() && found.length <= item_bytes_max => {
+                        return Ok(entries);
                     }
-                    reply => present(reply)?.and_then(entry),
+                    found => found.and_then(entry),
                 };
                 left -= found.as_ref().map_or(0, |found| found.entry.data.len()).min(left);
                 entries.push(found);
@@ -79,8 +81,8 @@ impl<'a> Operation<'a> {
 
     pub(super) async fn get(&self, key: &StorageKey) -> Result<Option<Versioned>, Error> {
         let reply = self.one(Request::Read(*key)).await?;
-        self.lanes.saw(key, &reply);
-        Ok(present(reply)?.and_then(entry))
+        self.node.saw(key, &reply);
+        Ok(self.live(key, present(reply)?).and_then(entry))
     }
 
     pub(super) async fn store(
@@ -91,37 +93,37 @@ impl<'a> Operation<'a> {
         condition: Condition,
     ) -> Result<StoreOutcome, Error> {
         // Not `limit`: another server may be there by now. The connection task looks at what it really takes.
-        if entry.data.len() > self.lanes.options().item_bytes_max {
+        if entry.data.len() > self.node.options().item_bytes_max {
             return Err(Error::TooLarge { limit: self.limit() });
         }
         let store = |when| self.store_request(key, &entry, lifetime, when);
         for _ in 0..SWAP_ATTEMPTS_MAX {
             let when = match condition {
                 Condition::Always => When::Always,
+                // Below the floor, that it was not written meanwhile says nothing.
+                Condition::Version(version) if version < self.floor(key) => {
+                    return self.missing_or_exists(key).await;
+                }
                 Condition::Version(version) => When::Version(version),
                 Condition::Absent => match self.one(store(When::Nothing)).await? {
                     Reply::Done => return Ok(StoreOutcome::Stored),
                     // Something is there, which may be a placeholder or past its lifetime.
                     Reply::NotStored => match self.find(Request::Look(*key)).await? {
-                        Some(found) if found.is_live() => return Ok(StoreOutcome::Exists),
+                        Some(found) if self.is_live(key, &found) => return Ok(StoreOutcome::Exists),
                         Some(found) => When::Version(found.version),
                         None => continue,
                     },
                     reply => return Err(refused(&reply)),
                 },
                 Condition::Present => match self.find(Request::Look(*key)).await? {
-                    Some(found) if found.is_live() => When::Version(found.version),
+                    Some(found) if self.is_live(key, &found) => When::Version(found.version),
                     _ => return Ok(StoreOutcome::Missing),
                 },
             };
             match (self.one(store(when)).await?, condition) {
                 (Reply::Done, _) => return Ok(StoreOutcome::Stored),
                 (Reply::Missing, Condition::Version(_)) => return Ok(StoreOutcome::Missing),
-                (Reply::Changed, Condition::Version(_)) => {
-                    let found = self.find(Request::Look(*key)).await?;
-                    let live = found.filter(Found::is_live);
-                    return Ok(live.map_or(StoreOutcome::Missing, |_| StoreOutcome::Exists));
-                }
+                (Reply::Changed, Condition::Version(_)) => return self.missing_or_exists(key).await,
                 (Reply::Missing | Reply::Changed, _) => {}
                 (reply, _) => return Err(refused(&reply)),
             }
@@ -129,12 +131,18 @@ impl<'a> Operation<'a> {
         Err(lost_race())
     }
 
+    /// What becomes of a store over another version than the one that is there.
+    async fn missing_or_exists(&self, key: &StorageKey) -> Result<StoreOutcome, Error> {
+        let live = self.live(key, self.find(Request::Look(*key)).await?);
+        Ok(live.map_or(StoreOutcome::Missing, |_| StoreOutcome::Exists))
+    }
+
     pub(super) async fn store_many(
         &self,
         entries: Vec<(StorageKey, Stored)>,
         lifetime: Lifetime,
     ) -> Vec<Result<(), Error>> {
-        let mut limit = self.lanes.options().item_bytes_max;
+        let mut limit = self.node.options().item_bytes_max;
         // The server's limit may turn out smaller, though hardly twice.
         for _ in 0..SWAP_ATTEMPTS_MAX {
             let fitting: Vec<_> = entries.iter().filter(|(_, entry)| entry.data.len() <= limit).collect();
@@ -144,7 +152,7 @@ impl<'a> Operation<'a> {
                 .collect();
             let outcome = match requests.is_empty() {
                 true => Ok(Replies::new()),
-                false => self.lanes.exchange(requests, 0, self.deadline).await,
+                false => self.node.exchange(requests, 0, self.deadline).await,
             };
             if let Err(Failure::TooLarge { limit: smaller }) = outcome
                 && smaller < limit
@@ -177,19 +185,19 @@ impl<'a> Operation<'a> {
         }
         let pair = |key: &StorageKey| [Request::Look(*key), Request::Delete { key: *key, version: None }];
         let replies = self.call(keys.iter().flat_map(pair).collect(), 0).await?;
-        let was_live = |replies: &[Reply]| match replies {
-            [Reply::Found(found), Reply::Done] => Ok(found.is_live()),
+        let was_live = |(key, replies): (&StorageKey, &[Reply])| match replies {
+            [Reply::Found(found), Reply::Done] => Ok(self.is_live(key, found)),
             [Reply::Missing | Reply::Found(_), Reply::Missing | Reply::Done] => Ok(false),
             // The server could not say what it has deleted.
             _ => Err(Error::OutcomeUnknown { reason: "the server is out of memory".to_owned() }),
         };
-        replies.chunks(2).map(was_live).collect()
+        keys.iter().zip(replies.chunks(2)).map(was_live).collect()
     }
 
     pub(super) async fn touch(&self, key: &StorageKey, lifetime: Lifetime) -> Result<bool, Error> {
         let mut found = self.find(Request::Look(*key)).await?;
         for _ in 0..SWAP_ATTEMPTS_MAX {
-            let Some(seen) = found.filter(Found::is_live) else {
+            let Some(seen) = self.live(key, found) else {
                 return Ok(false);
             };
             let grace = seen.flags.grace();
@@ -213,7 +221,7 @@ impl<'a> Operation<'a> {
 
     pub(super) async fn count(&self, key: &StorageKey, step: Step) -> Result<Option<u64>, Error> {
         for _ in 0..SWAP_ATTEMPTS_MAX {
-            let Some(found) = self.find(Request::Read(*key)).await?.filter(Found::is_live) else {
+            let Some(found) = self.live(key, self.find(Request::Read(*key)).await?) else {
                 return Ok(None);
             };
             let (number, next) = counted(&found, step).ok_or(Error::NotAnInteger)?;
@@ -240,15 +248,22 @@ impl<'a> Operation<'a> {
 
     pub(super) async fn begin_fill(&self, key: &StorageKey, lease: Lifetime) -> Result<Begun, Error> {
         let ttl = Ttl::new(lease, Duration::ZERO, unix_seconds());
-        let found = self.find(Request::Lease(*key, ttl)).await?;
-        // There is always something after it: what was there, or the placeholder.
-        let found = found.ok_or_else(out_of_memory)?;
-        let version = found.version;
-        Ok(match found.lease {
-            _ if found.is_live() => entry(found).map_or(Begun::Won(version), Begun::Live),
-            Lease::Held if !found.flags.is_entry() => Begun::Held,
-            _ => Begun::Won(version),
-        })
+        for _ in 0..SWAP_ATTEMPTS_MAX {
+            // There is always something after it: what was there, or the placeholder.
+            let found = self.find(Request::Lease(*key, ttl)).await?.ok_or_else(out_of_memory)?;
+            let version = found.version;
+            if version < self.floor(key) {
+                // Nobody may fill it by that version: out of the way, and once more.
+                self.delete_version(key, version).await?;
+                continue;
+            }
+            return Ok(match found.lease {
+                _ if found.is_live() => entry(found).map_or(Begun::Won(version), Begun::Live),
+                Lease::Held if !found.flags.is_entry() => Begun::Held,
+                _ => Begun::Won(version),
+            });
+        }
+        Err(lost_race())
     }
 
     pub(super) async fn abandon_fill(&self, key: &StorageKey, version: u64) -> Result<(), Error> {
@@ -275,15 +290,27 @@ impl<'a> Operation<'a> {
 
     async fn one(&self, request: Request) -> Result<Reply, Error> {
         let is_write = request.is_write();
-        let outcome = self.lanes.exchange(smallvec![request], usize::MAX, self.deadline).await;
+        let outcome = self.node.exchange(smallvec![request], usize::MAX, self.deadline).await;
         let mut replies = outcome.map_err(|failure| failed(failure, is_write))?;
         replies.pop().ok_or_else(unexpected)
     }
 
     async fn call(&self, requests: Requests, batch_bytes_max: usize) -> Result<Replies, Error> {
         let is_write = requests.iter().any(Request::is_write);
-        let outcome = self.lanes.exchange(requests, batch_bytes_max, self.deadline).await;
+        let outcome = self.node.exchange(requests, batch_bytes_max, self.deadline).await;
         outcome.map_err(|failure| failed(failure, is_write))
+    }
+
+    fn floor(&self, key: &StorageKey) -> u64 {
+        self.node.floor(key, self.copies)
+    }
+
+    fn is_live(&self, key: &StorageKey, found: &Found) -> bool {
+        found.is_live() && found.version >= self.floor(key)
+    }
+
+    fn live(&self, key: &StorageKey, found: Option<Found>) -> Option<Found> {
+        found.filter(|found| self.is_live(key, found))
     }
 
     fn store_request(&self, key: &StorageKey, entry: &Stored, lifetime: Lifetime, when: When) -> Request {
@@ -293,8 +320,8 @@ impl<'a> Operation<'a> {
 
     /// Largest sealed entry, as far as is known before asking the server.
     fn limit(&self) -> usize {
-        let server = self.lanes.facts().map_or(usize::MAX, |server| server.value_bytes_max());
-        self.lanes.options().item_bytes_max.min(server)
+        let server = self.node.facts().map_or(usize::MAX, |server| server.value_bytes_max());
+        self.node.options().item_bytes_max.min(server)
     }
 }
 

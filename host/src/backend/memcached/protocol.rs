@@ -232,6 +232,15 @@ impl Request {
         }
     }
 
+    /// The key that it is about.
+    pub(super) fn key(&self) -> Option<&StorageKey> {
+        match self {
+            Self::Read(key) | Self::Look(key) | Self::Lease(key, _) | Self::Touch(key, _) => Some(key),
+            Self::Store { key, .. } | Self::Delete { key, .. } | Self::Count { key, .. } => Some(key),
+            Self::Noop | Self::Version | Self::Settings => None,
+        }
+    }
+
     /// The value that follows the line, and then `\r\n`.
     pub(super) fn data(&self) -> Option<&Bytes> {
         match self {

@@ -15,7 +15,6 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use slab::Slab;
 use smallvec::SmallVec;
@@ -23,12 +22,6 @@ use tokio::time::Instant;
 
 use super::protocol::{Reply, Request};
 use crate::limits::{CONNECTION_BYTES_MAX, CONNECTION_REQUESTS_MAX};
-
-/// After a failed attempt to connect, calls fail at once for so long.
-const BACKOFF_MIN: Duration = Duration::from_millis(50);
-
-/// The backoff doubles up to here, so that a server that is back is found within a second.
-const BACKOFF_MAX: Duration = Duration::from_secs(1);
 
 /// What a line costs in the write buffer, about: a key, a few numbers.
 const LINE_BYTES: usize = 192;
@@ -142,10 +135,6 @@ struct State {
     /// Requests that wait or are in flight, and their bytes.
     requests: usize,
     bytes: usize,
-    /// Attempts to connect that failed in a row.
-    failures: u32,
-    /// Until when calls fail at once, and why.
-    down: Option<(Instant, String)>,
 }
 
 #[derive(Default)]
@@ -173,7 +162,6 @@ impl Queue {
         let (waker, start) = match &mut state.task {
             Task::Running(waker) => (waker.take(), false),
             Task::Stopped => {
-                state.check_backoff()?;
                 state.task = Task::Running(None);
                 (None, true)
             }
@@ -258,11 +246,6 @@ impl Queue {
         is_busy
     }
 
-    /// The server answers: the next failure starts with the shortest backoff again.
-    pub(super) fn recover(&self) {
-        lock(&self.state).failures = 0;
-    }
-
     /// The task asks whether it may end, and ends if so: not while a call waits.
     pub(super) fn stop_if_empty(&self) -> bool {
         let mut state = lock(&self.state);
@@ -271,17 +254,6 @@ impl Queue {
             state.stop();
         }
         stop
-    }
-
-    /// The task ends, as the server can't be used. What waits fails, and so do calls until the backoff is
-    /// over.
-    pub(super) fn fail(&self, reason: &str) {
-        let mut state = lock(&self.state);
-        let backoff = BACKOFF_MIN.saturating_mul(1 << state.failures.min(16)).min(BACKOFF_MAX);
-        state.failures = state.failures.saturating_add(1);
-        state.down = Some((Instant::now() + backoff, reason.to_owned()));
-        drop(state);
-        self.abort(reason);
     }
 
     /// The task ends, for whatever reason. What waits fails.
@@ -349,18 +321,6 @@ impl State {
     fn stop(&mut self) {
         if !matches!(self.task, Task::Closed) {
             self.task = Task::Stopped;
-        }
-    }
-
-    fn check_backoff(&mut self) -> Result<(), Failure> {
-        match &self.down {
-            Some((until, reason)) if Instant::now() < *until => {
-                Err(Failure::NotSent { reason: reason.clone() })
-            }
-            _ => {
-                self.down = None;
-                Ok(())
-            }
         }
     }
 }

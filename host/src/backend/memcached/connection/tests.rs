@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio::time::sleep;
 
 use super::*;
-use crate::backend::{Backend, Condition, Error, Memcached, Server, StoreOutcome};
+use crate::backend::{Backend, Condition, Error, Memcached, Server, ServerState, StoreOutcome};
 use crate::stored::{Flags, Kind, StorageKey, Stored};
 use crate::ttl::Lifetime;
 
@@ -37,9 +37,13 @@ async fn peer(
     let lines = Arc::new(AtomicUsize::new(0));
     let seen = Arc::clone(&lines);
     tokio::spawn(async move {
+        let act = Arc::new(act);
         for connection in 0.. {
             let (stream, _) = listener.accept().await.expect("a connection");
-            let _ = converse(stream, greeting, &seen, |line| act(connection, line)).await;
+            let (seen, act) = (Arc::clone(&seen), Arc::clone(&act));
+            tokio::spawn(async move {
+                let _ = converse(stream, greeting, &seen, |line| act(connection, line)).await;
+            });
         }
     });
     let options = MemcachedOptions {
@@ -202,13 +206,17 @@ async fn a_server_that_does_not_want_us_is_unavailable_with_its_reason() {
 }
 
 #[tokio::test]
-async fn a_silent_server_costs_one_timeout_and_then_nothing() {
+async fn a_silent_server_costs_three_timeouts_and_then_nothing() {
     let (memcached, _) = peer("", |_, _| hit()).await;
     let start = Instant::now();
+    for _ in 0..3 {
+        assert_ne!(memcached.health()[0].state, ServerState::Down);
+        assert!(matches!(store(&memcached).await, Err(Error::Unavailable { .. })));
+        sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(memcached.health()[0].state, ServerState::Down);
     assert!(matches!(store(&memcached).await, Err(Error::Unavailable { .. })));
-    sleep(Duration::from_millis(5)).await;
-    assert!(matches!(store(&memcached).await, Err(Error::Unavailable { .. })));
-    assert!(start.elapsed() < 2 * TIMEOUT, "the second call fails at once");
+    assert!(start.elapsed() < 4 * TIMEOUT, "the fourth call fails at once");
 }
 
 #[tokio::test]
