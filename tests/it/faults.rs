@@ -44,8 +44,8 @@ async fn exercise(engine: &Arc<Engine>) -> usize {
             Ok(())
         });
         let write = tokio::spawn(async move {
-            let stored = writer.store(&key(number), entry(number), Lifetime::UntilEvicted, Condition::Always);
-            stored.await.map(drop)
+            let key = key(number);
+            writer.store(&key, entry(number), Lifetime::UntilEvicted, Condition::Always).await.map(drop)
         });
         [read, write]
     });
