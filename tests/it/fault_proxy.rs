@@ -284,17 +284,14 @@ impl Relay {
     }
 
     /// Passes replies on, whole ones only, and does to them what is planned.
-    async fn replies(
-        &mut self,
-        mut server: ReadHalf<'_>,
-        mut client: WriteHalf<'_>,
-    ) -> Result<End, End> {
+    async fn replies(&mut self, mut server: ReadHalf<'_>, mut client: WriteHalf<'_>) -> Result<End, End> {
         let (mut inbox, mut outbox) = (BytesMut::new(), BytesMut::new());
         let mut held = None;
         loop {
             while let Some(reply) = take_reply(&mut inbox) {
                 let plan = *self.plans.borrow();
-                let fault = plan.filter(|(fault, one_in)| !fault.is_of_requests() && self.dice.one_in(*one_in));
+                let fault =
+                    plan.filter(|(fault, one_in)| !fault.is_of_requests() && self.dice.one_in(*one_in));
                 match fault {
                     Some((Fault::Reorder, _)) if held.is_none() => {
                         self.counts.hit(Fault::Reorder);
@@ -382,7 +379,8 @@ impl Relay {
         let (begin, digits) = match fault {
             Fault::WrongOpaque => {
                 let begin = line.windows(2).position(|pair| pair == b" O")? + 2;
-                let opaque: u64 = str::from_utf8(line[begin..].split(|&byte| byte == b' ').next()?).ok()?.parse().ok()?;
+                let opaque: u64 =
+                    str::from_utf8(line[begin..].split(|&byte| byte == b' ').next()?).ok()?.parse().ok()?;
                 let other = match self.dice.below(3) {
                     0 => opaque.wrapping_add(1),
                     1 => opaque.wrapping_sub(1),

@@ -181,13 +181,13 @@ impl Caller {
     async fn set_many(&mut self) {
         let count = self.calls.dice.between(1, 10) as usize;
         let entries: Vec<_> = (0..count).map(|_| self.key()).collect();
-        let entries: Vec<_> =
-            entries.into_iter().map(|key| (key.clone(), self.shared_value(&key))).collect();
+        let entries: Vec<_> = entries.into_iter().map(|key| (key.clone(), self.shared_value(&key))).collect();
         let lifetime = self.lifetime();
         let cache = self.cache.clone();
         let answer = self.calls.call("set_many", cache.set_many(entries, lifetime)).await;
         if let Answer::Done(outcomes) = answer {
-            let strange = outcomes.iter().any(|outcome| outcome.as_ref().is_err_and(|error| !error.is_transient()));
+            let strange =
+                outcomes.iter().any(|outcome| outcome.as_ref().is_err_and(|error| !error.is_transient()));
             if outcomes.len() != count || strange {
                 self.calls.wrong(&format!("set_many of {count} answered {outcomes:?}"));
             }

@@ -10,6 +10,9 @@ use crate::lateness::{Lateness, allowance};
 /// How long after its end a call is judged: what was late at the same time has woken by then.
 const JUDGED_AFTER: Duration = Duration::from_millis(500);
 
+/// A machine that is no later than this is no reason for a call to fail.
+const EXCUSE: Duration = Duration::from_millis(100);
+
 /// What became of a call.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Outcome {
@@ -39,7 +42,7 @@ pub(crate) struct Ledger {
     /// Values, counters and answers that were checked.
     checked: AtomicU64,
     wrong: Mutex<Option<String>>,
-    over: Mutex<VecDeque<(Ended, Arc<Lateness>)>>,
+    suspects: Mutex<VecDeque<(Ended, Arc<Lateness>)>>,
     slowest: Mutex<Option<(&'static str, Duration, Duration)>>,
     over_and_forgiven: AtomicU64,
     /// Since when there is neither a fault nor a recovery from one.
@@ -54,22 +57,19 @@ impl Ledger {
         if matches!(ended.outcome, Outcome::Dropped | Outcome::TimedOut) {
             return;
         }
-        if lock(&self.calm_since).is_some_and(|since| ended.from >= since) {
-            self.calls_in_calm.fetch_add(1, Relaxed);
-            if ended.outcome != Outcome::Done {
-                self.failed_in_calm.fetch_add(1, Relaxed);
-            }
-        }
+        let is_calm = lock(&self.calm_since).is_some_and(|since| ended.from >= since);
+        let is_failure = is_calm && ended.outcome != Outcome::Done;
+        self.calls_in_calm.fetch_add(u64::from(is_calm), Relaxed);
+        self.failed_in_calm.fetch_add(u64::from(is_failure), Relaxed);
         let took = ended.to - ended.from;
+        let share = |took: Duration, bound: Duration| took.as_secs_f64() / bound.as_secs_f64();
         let mut slowest = lock(&self.slowest);
-        if slowest.is_none_or(|(_, slowest, bound)| took.saturating_sub(ended.bound) > slowest.saturating_sub(bound)
-            || (took <= ended.bound && slowest <= bound && took > slowest))
-        {
+        if slowest.is_none_or(|(_, slowest, bound)| share(took, ended.bound) > share(slowest, bound)) {
             *slowest = Some((ended.name, took, ended.bound));
         }
         drop(slowest);
-        if took > ended.bound {
-            lock(&self.over).push_back((ended, Arc::clone(lateness)));
+        if took > ended.bound || is_failure {
+            lock(&self.suspects).push_back((ended, Arc::clone(lateness)));
         }
     }
 
@@ -90,24 +90,27 @@ impl Ledger {
         *lock(&self.calm_since) = is_calm.then(Instant::now);
     }
 
-    /// Looks at the calls that took longer than their bound: was the machine so late?
+    /// Looks at the calls that took longer than their bound, or failed without a fault: was the machine so
+    /// late?
     pub(crate) fn judge(&self, machine: &Lateness) {
-        let mut over = lock(&self.over);
-        while over.front().is_some_and(|(ended, _)| ended.to.elapsed() > JUDGED_AFTER)
-            && let Some((ended, lateness)) = over.pop_front()
+        let mut suspects = lock(&self.suspects);
+        while suspects.front().is_some_and(|(ended, _)| ended.to.elapsed() > JUDGED_AFTER)
+            && let Some((ended, lateness)) = suspects.pop_front()
         {
             let allowed = allowance(&[machine, &lateness], ended.from, ended.to);
             let took = ended.to - ended.from;
-            if took > ended.bound + allowed {
-                let Ended { name, outcome, bound, .. } = ended;
-                self.wrong(format!("{name} took {took:?} ({outcome:?}), its bound is {bound:?}, and the machine's lateness allows {allowed:?} more"));
+            let Ended { name, outcome, bound, .. } = ended;
+            if took > bound + allowed {
+                self.wrong(format!(
+                    "{name} took {took:?} ({outcome:?}); its bound is {bound:?}, and the machine's lateness \
+                     allows {allowed:?} more"
+                ));
+            } else if took > bound {
+                self.over_and_forgiven.fetch_add(1, Relaxed);
+            } else if allowed < EXCUSE {
+                self.wrong(format!("{name} failed after {took:?} ({outcome:?}), and there was no fault"));
             }
-            self.over_and_forgiven.fetch_add(1, Relaxed);
         }
-    }
-
-    pub(crate) fn calls_in_calm(&self) -> (u64, u64) {
-        (self.calls_in_calm.load(Relaxed), self.failed_in_calm.load(Relaxed))
     }
 
     /// What there is to say at the end.
@@ -132,13 +135,15 @@ impl Ledger {
         }
         text += &format!("\n  {:22}", "all");
         text.extend(columns.iter().map(|column| format!("{:>13}", total.get(column).copied().unwrap_or(0))));
-        let (calls, failed) = self.calls_in_calm();
-        text += &format!("\nchecked replies: {}, wrong: {}", self.checked.load(Relaxed), u8::from(self.is_wrong().is_some()));
+        let checked = self.checked.load(Relaxed);
+        let (calls, failed) = (self.calls_in_calm.load(Relaxed), self.failed_in_calm.load(Relaxed));
+        text += &format!("\nchecked replies: {checked}, wrong: {}", u8::from(self.is_wrong().is_some()));
         text += &format!("\ncalls without a fault: {calls}, of which failed: {failed}");
         if let Some((name, took, bound)) = *lock(&self.slowest) {
             text += &format!("\nslowest call against its bound: {name}, {took:.1?} of {bound:.1?}");
         }
-        text += &format!("; over the bound, by no more than the machine was late: {}", self.over_and_forgiven.load(Relaxed));
+        let forgiven = self.over_and_forgiven.load(Relaxed);
+        text += &format!("; over it, by no more than the machine was late: {forgiven}");
         text
     }
 }

@@ -66,7 +66,8 @@ fn main() -> ExitCode {
 /// `cargo test` hands the same words to every test binary: some other test's name, or a question for names.
 fn is_left_out(arguments: &[String]) -> bool {
     let is_asked = arguments.iter().any(|argument| argument == "--list");
-    is_asked || arguments.first().is_some_and(|first| !first.starts_with("--") && !"soak".contains(first.as_str()))
+    is_asked
+        || arguments.first().is_some_and(|first| !first.starts_with("--") && !"soak".contains(first.as_str()))
 }
 
 fn options(arguments: &[String]) -> Result<Options, String> {

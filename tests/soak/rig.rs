@@ -60,8 +60,7 @@ impl Rig {
         let machine = Arc::new(Lateness::default());
         machine.watch_machine();
         let sockets_before = vitals::sockets();
-        let mut this =
-            Self { world, machine, servers, lanes, caches: None, callers: 0, sockets_before };
+        let mut this = Self { world, machine, servers, lanes, caches: None, callers: 0, sockets_before };
         this.connect();
         this
     }

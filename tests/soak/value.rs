@@ -37,7 +37,8 @@ pub(crate) fn make(tenant: &str, key: &str, writing: u64, dice: &mut Dice) -> Ve
             filler.extend_from_slice(&dice.roll().to_le_bytes());
         }
     }
-    let (length, sum) = (filler.len(), sum(&[tenant.as_bytes(), key.as_bytes(), &writing.to_be_bytes(), &filler]));
+    let (length, sum) =
+        (filler.len(), sum(&[tenant.as_bytes(), key.as_bytes(), &writing.to_be_bytes(), &filler]));
     let mut value = format!("hush-value {tenant} {key} {writing} {length} {sum:016x}\n").into_bytes();
     value.extend_from_slice(&filler);
     value
