@@ -52,7 +52,8 @@ impl Own {
             let Self { acknowledged, in_doubt, .. } = self;
             let in_doubt: Vec<_> = in_doubt.iter().map(|(writing, _)| writing).collect();
             return Err(format!(
-                "writing {writing} of a key of its own; acknowledged was {acknowledged:?}, in doubt were {in_doubt:?}"
+                "writing {writing} of a key of its own; acknowledged was {acknowledged:?}, in doubt were \
+                 {in_doubt:?}"
             ));
         };
         self.in_doubt.remove(at);

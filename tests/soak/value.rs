@@ -5,8 +5,8 @@
 //! others           : "hush-value " tenant ' ' key ' ' writing ' ' length ' ' checksum '\n' filler
 //! ```
 //!
-//! The filler is either noise, or what looks like replies of the meta protocol: a reply that is cut in the wrong
-//! place must not become another one.
+//! The filler is either noise, or what looks like replies of the meta protocol: a reply that is cut in the
+//! wrong place must not become another one.
 
 use crate::dice::Dice;
 
