@@ -172,9 +172,15 @@ impl Caller {
         let (value, lifetime) = (self.shared_value(&key), self.lifetime());
         let cache = self.cache.clone();
         match self.calls.dice.below(3) {
-            0 => drop(self.calls.call("set", cache.set(&key, value, lifetime)).await),
-            1 => drop(self.calls.call("add", cache.add(&key, value, lifetime)).await),
-            _ => drop(self.calls.call("replace", cache.replace(&key, value, lifetime)).await),
+            0 => {
+                self.calls.call("set", cache.set(&key, value, lifetime)).await;
+            }
+            1 => {
+                self.calls.call("add", cache.add(&key, value, lifetime)).await;
+            }
+            _ => {
+                self.calls.call("replace", cache.replace(&key, value, lifetime)).await;
+            }
         }
     }
 
@@ -198,8 +204,12 @@ impl Caller {
         let keys = [self.key(), self.key()];
         let cache = self.cache.clone();
         match self.calls.dice.below(3) {
-            0 => drop(self.calls.call("delete", cache.delete(&keys[0])).await),
-            1 => drop(self.calls.call("touch", cache.touch(&keys[0], Some(60))).await),
+            0 => {
+                self.calls.call("delete", cache.delete(&keys[0])).await;
+            }
+            1 => {
+                self.calls.call("touch", cache.touch(&keys[0], Some(60))).await;
+            }
             _ => {
                 let answer = self.calls.call("delete_many", cache.delete_many(&keys)).await;
                 if let Answer::Done(3..) = answer {
@@ -266,7 +276,9 @@ impl Caller {
             }
             Answer::Done(Fetched::Vacant(mut fill)) => match self.calls.dice.below(4) {
                 0 => drop(fill),
-                1 => drop(self.calls.call("abandon", fill.abandon()).await),
+                1 => {
+                    self.calls.call("abandon", fill.abandon()).await;
+                }
                 _ => {
                     let value = self.shared_value(&key);
                     self.calls.call("complete", fill.complete(value, Some(60))).await;

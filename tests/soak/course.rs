@@ -30,6 +30,9 @@ const VERY_LONG: (u64, u64) = (6000, 8000);
 
 const CALM: (u64, u64) = (300, 700);
 
+/// A fault of the proxy goes on for so much longer, at most, where nothing has been hit yet.
+const PROLONGED: Duration = Duration::from_secs(4);
+
 /// While nothing happens, it is looked so often whether something went wrong.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -127,6 +130,7 @@ impl Course {
         self.trouble = Some(trouble);
         let at = self.dice.below(self.rig.servers.len());
         let one_in = self.dice.pick(&[3, 30, 300]);
+        let hits = self.hits(trouble);
         let (server, proxy) = &mut self.rig.servers[at];
         match trouble {
             Trouble::Proxy(fault) => proxy.inject(fault, one_in),
@@ -139,7 +143,7 @@ impl Course {
             Trouble::RuntimeEnd => self.rig.replace_runtime(self.dice.below(8)),
         }
         if !matches!(trouble, Trouble::Restart | Trouble::RuntimeEnd) {
-            let passed = self.pass(length);
+            let passed = self.pass(length).and_then(|()| self.pass_until_hit(trouble, hits));
             let (server, proxy) = &mut self.rig.servers[at];
             match trouble {
                 Trouble::Kill => server.restart(),
@@ -152,6 +156,25 @@ impl Course {
         let took = self.rig.recover(Instant::now()).map_err(|what| format!("after {trouble:?}: {what}"))?;
         self.recoveries.push((took, trouble));
         self.rig.world.ledger.calm(true);
+        Ok(())
+    }
+
+    /// How often a fault of the proxy has hit; nothing else can miss.
+    fn hits(&self, trouble: Trouble) -> u64 {
+        match trouble {
+            Trouble::Proxy(fault) => self.rig.injected().get(&fault).copied().unwrap_or(0),
+            Trouble::Kill | Trouble::Restart | Trouble::Hang | Trouble::RuntimeEnd => 0,
+        }
+    }
+
+    fn pass_until_hit(&self, trouble: Trouble, hits: u64) -> Result<(), String> {
+        let begun = Instant::now();
+        while matches!(trouble, Trouble::Proxy(_))
+            && self.hits(trouble) == hits
+            && begun.elapsed() < PROLONGED
+        {
+            self.pass(LOOK)?;
+        }
         Ok(())
     }
 
@@ -195,7 +218,6 @@ impl Course {
 
     fn report(&self, options: &Options, memory: &[u64]) -> String {
         let Rig { world, .. } = &self.rig;
-        let proxied = self.rig.injected();
         let mut text = format!(
             "soak: seed {}, {:.0?}, {} callers, {} server(s)\nfaults (periods, replies or requests hit):",
             options.seed,
@@ -206,8 +228,7 @@ impl Course {
         for (trouble, periods) in &self.troubles {
             text += &match trouble {
                 Trouble::Proxy(fault) => {
-                    let hits = proxied.get(fault).copied().unwrap_or(0);
-                    format!("\n  {:22}{periods:>6}{hits:>12}", format!("{fault:?}"))
+                    format!("\n  {:22}{periods:>6}{:>12}", format!("{fault:?}"), self.hits(*trouble))
                 }
                 other => format!("\n  {:22}{periods:>6}", format!("{other:?}")),
             };
