@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use crate::call::World;
@@ -36,6 +36,9 @@ const PROLONGED: Duration = Duration::from_secs(4);
 /// While nothing happens, it is looked so often whether something went wrong.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// How many faults the report of a failure names.
+const HISTORY: usize = 10;
+
 /// What is asked for.
 pub(crate) struct Options {
     pub(crate) seed: u64,
@@ -63,7 +66,8 @@ struct Course {
     dice: Dice,
     troubles: BTreeMap<Trouble, u64>,
     recoveries: Vec<(Duration, Trouble)>,
-    trouble: Option<Trouble>,
+    /// All troubles, and when they began.
+    history: Vec<(Duration, Trouble)>,
 }
 
 /// Runs the soak; answers the report, or what went wrong and the report so far.
@@ -83,7 +87,7 @@ pub(crate) fn run(options: &Options, listener: Listener) -> Result<String, Strin
         dice: Dice::new(options.seed, u64::MAX),
         troubles: BTreeMap::new(),
         recoveries: Vec::new(),
-        trouble: None,
+        history: Vec::new(),
     };
     course.rig.world.ledger.calm(true);
     let mut memory = Vec::new();
@@ -98,10 +102,11 @@ pub(crate) fn run(options: &Options, listener: Listener) -> Result<String, Strin
         course.end(&mut memory)
     });
     let report = course.report(options, &memory);
-    course.rig.world.stop.store(true, std::sync::atomic::Ordering::Relaxed);
-    let history = course.trouble;
+    course.rig.world.stop.store(true, Relaxed);
+    let last = course.history.iter().rev().take(HISTORY).rev();
+    let last: String = last.map(|(at, trouble)| format!("\n  {at:>10.3?} {trouble:?}")).collect();
     course.rig.end();
-    ended.map_err(|what| format!("{what}\nthe last trouble: {history:?}\n\n{report}")).map(|()| report)
+    ended.map_err(|what| format!("{what}\nthe last faults:{last}\n\n{report}")).map(|()| report)
 }
 
 impl Course {
@@ -127,7 +132,7 @@ impl Course {
     /// One trouble, and the recovery from it.
     fn suffer(&mut self, trouble: Trouble, length: Duration) -> Result<(), String> {
         self.rig.world.ledger.calm(false);
-        self.trouble = Some(trouble);
+        self.history.push((self.rig.world.begun.elapsed(), trouble));
         let at = self.dice.below(self.rig.servers.len());
         let one_in = self.dice.pick(&[3, 30, 300]);
         let hits = self.hits(trouble);
