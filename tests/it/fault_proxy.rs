@@ -47,6 +47,8 @@ pub(crate) enum Fault {
     Delay,
     /// Its first half comes, and nothing more for a while.
     Stall,
+    /// Its first half comes, and nothing more ever, though the connection stays open.
+    Silence,
     /// It never comes; what follows does.
     Lose,
     /// The connection is closed (FIN) in its middle.
@@ -76,9 +78,10 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Delay,
         Self::Stall,
+        Self::Silence,
         Self::Lose,
         Self::CutReply,
         Self::ResetReply,
@@ -332,6 +335,12 @@ impl Relay {
                 client.write_all(&reply.split_to(half)).await?;
                 let patience = self.milliseconds(STALL_MAX_MILLISECONDS);
                 let _ = timeout(patience, self.plans.changed()).await;
+            }
+            Fault::Silence => {
+                client.write_all(&reply[..half]).await?;
+                self.counts.hit(fault);
+                // Until the other side gives the connection up.
+                return std::future::pending().await;
             }
             Fault::Lose => reply.clear(),
             Fault::CutReply | Fault::ResetReply => {
