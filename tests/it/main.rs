@@ -7,6 +7,8 @@
 // What the tests stand on.
 mod harness;
 mod memcached;
+mod dice;
+mod fault_proxy;
 
 // Guests, a file for each suite.
 mod cache;
@@ -19,6 +21,7 @@ mod backend_contract;
 mod generations;
 mod at_rest;
 mod failure;
+mod faults;
 mod secrecy;
 mod cli;
 mod golden;

@@ -1,7 +1,8 @@
-//! The project's own commands: `cargo xtask demo` and `cargo xtask test`. Each installs what it needs first.
+//! The project's own commands: `cargo xtask demo`, `test` and `soak`. Each installs what it needs first.
 
 mod demo;
 mod install;
+mod soak;
 mod test;
 
 use std::path::{Path, PathBuf};
@@ -12,13 +13,18 @@ type Outcome = Result<(), String>;
 
 const USAGE: &str = "\
 cargo xtask demo    an example extension for two tenants and two sessions, on the in-process cache
-cargo xtask test    everything that CI checks; installs memcached where it can";
+cargo xtask test    everything that CI checks; installs memcached where it can
+cargo xtask soak [--minutes N] [--seed S] [--servers N]
+                    hundreds of callers on servers and networks that fail in every way";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
-    let outcome = match (arguments.next().as_deref(), arguments.next()) {
-        (Some("demo"), None) => demo::run(),
-        (Some("test"), None) => test::run(),
+    let command = arguments.next();
+    let rest: Vec<_> = arguments.collect();
+    let outcome = match (command.as_deref(), &rest[..]) {
+        (Some("demo"), []) => demo::run(),
+        (Some("test"), []) => test::run(),
+        (Some("soak"), options) => soak::run(options),
         _ => Err(format!("usage:\n{USAGE}")),
     };
     match outcome {

@@ -3,7 +3,8 @@
 use crate::{Outcome, cargo, install, run as step};
 
 /// The guests are programs without tests of their own; the package `strongroom-tests` builds and runs them.
-const TESTED: [&str; 5] = ["--workspace", "--exclude", "strongroom-test-guests", "--all-targets", "--locked"];
+pub(crate) const PACKAGES: [&str; 3] = ["--workspace", "--exclude", "strongroom-test-guests"];
+const TARGETS: [&str; 2] = ["--all-targets", "--locked"];
 
 pub(crate) fn run() -> Outcome {
     install::wasm_target()?;
@@ -13,8 +14,8 @@ pub(crate) fn run() -> Outcome {
     // Built before they are run, as the tests of the command line need the program itself; with the same
     // packages and targets, as other ones would choose other features of the dependencies and build them
     // again.
-    step(cargo(&["build"]).args(TESTED))?;
-    step(cargo(&["test"]).args(TESTED))?;
+    step(cargo(&["build"]).args(PACKAGES).args(TARGETS))?;
+    step(cargo(&["test"]).args(PACKAGES).args(TARGETS))?;
     step(&mut cargo(&["test", "--workspace", "--doc", "--locked"]))?;
     step(cargo(&["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "--deny warnings"))
 }
