@@ -19,6 +19,7 @@ mod backend_contract;
 mod generations;
 mod at_rest;
 mod failure;
+mod servers;
 mod secrecy;
 mod cli;
 mod golden;
