@@ -1,6 +1,9 @@
 //! Several servers: keys are spread, a dead server takes its own keys only, and one that returns, whether from
 //! an outage or into the set, serves nothing that went stale while it was away.
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use strongroom_host::backend::{
@@ -429,4 +432,94 @@ async fn servers_are_changed_at_run_time_and_what_can_not_be_is_refused() {
     let memory = Cache::in_memory();
     assert!(memory.set_servers(both).expect_err("there are none").is_invalid_config());
     assert!(memory.servers().is_empty());
+}
+
+/// A configuration endpoint: it greets as memcached does, and answers `config get cluster` with what is set.
+struct Endpoint {
+    port: u16,
+    config: Arc<Mutex<String>>,
+}
+
+impl Endpoint {
+    fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = listener.local_addr().expect("bound").port();
+        let config = Arc::new(Mutex::new(String::new()));
+        let answered = Arc::clone(&config);
+        // It ends with the test's process.
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.expect("a connection");
+                let lines = BufReader::new(stream.try_clone().expect("a handle")).lines();
+                for line in lines.map_while(Result::ok) {
+                    let config = answered.lock().expect("nobody panics").clone();
+                    let answer = match line.as_str() {
+                        "version" => "VERSION 1.6.18\r\n".to_owned(),
+                        "stats settings" => "STAT item_size_max 3145728\r\nEND\r\n".to_owned(),
+                        "config get cluster" => {
+                            format!("CONFIG cluster 0 {}\r\n{config}\r\nEND\r\n", config.len())
+                        }
+                        _ => "ERROR\r\n".to_owned(),
+                    };
+                    if stream.write_all(answer.as_bytes()).is_err() {
+                        break;
+                    }
+                }
+            }
+        });
+        Self { port, config }
+    }
+
+    fn set(&self, version: u32, servers: &[&Memcached]) {
+        let server = |server: &&Memcached| format!("localhost|127.0.0.1|{}", server.port());
+        let servers: Vec<_> = servers.iter().map(server).collect();
+        *self.config.lock().expect("nobody panics") = format!("{version}\n{}\n", servers.join(" "));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_says_which_servers_it_has_and_is_asked_again_when_one_is_down() {
+    let mut servers = start(2);
+    let endpoint = Endpoint::start();
+    endpoint.set(7, &[&servers[0]]);
+    let configured = Server::parse(&format!("127.0.0.1:{}", endpoint.port)).expect("of the right form");
+    let cache = Cache::connect(config(vec![configured]).discovery(true)).await.expect("connects");
+    let names = |cache: &Cache| cache.servers().into_iter().map(|server| server.name).collect::<Vec<_>>();
+    let expected = |server: &Memcached| vec![format!("localhost:{}", server.port())];
+    assert_eq!(names(&cache), expected(&servers[0]));
+    let acme = acme(&cache);
+    acme.set("k", "v".into(), None).await.expect("set");
+    assert!(cache.set_servers(all(&servers)).expect_err("refused").is_invalid_config());
+
+    for (config, is_applied) in [("malformed", false), ("6", false), ("8", true)] {
+        match config.parse() {
+            Ok(version) => endpoint.set(version, &[&servers[1]]),
+            Err(_) => *endpoint.config.lock().expect("nobody panics") = config.to_owned(),
+        }
+        servers[0].kill();
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(if is_applied { 30 } else { 3 })
+            && names(&cache) == expected(&servers[0])
+        {
+            assert!(is_applied || acme.set("k", "w".into(), None).await.is_err());
+            let _ = acme.get("k").await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(names(&cache), expected(&servers[usize::from(is_applied)]), "{config}");
+        servers[0].restart();
+        let begun = Instant::now();
+        while acme.set("k", "x".into(), None).await.is_err() {
+            assert!(begun.elapsed() < PATIENCE);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    assert_eq!(acme.get("k").await.expect("get"), Some("x".into()));
+}
+
+#[tokio::test]
+async fn a_server_that_knows_no_clusters_is_the_set_itself() {
+    let servers = start(1);
+    let cache = Cache::connect(config(all(&servers)).discovery(true)).await.expect("connects");
+    assert_eq!(cache.servers().len(), 1);
+    acme(&cache).set("k", "v".into(), None).await.expect("set");
 }

@@ -155,7 +155,7 @@ async fn serve(shared: &Shared) {
 }
 
 /// Connects, and has the server say what it is.
-async fn open(place: &Server) -> Result<(TcpStream, Facts), End> {
+pub(super) async fn open(place: &Server) -> Result<(TcpStream, Facts), End> {
     let Address::Tcp { host, port } = &place.address else {
         return Err(End::NoServer);
     };
