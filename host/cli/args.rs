@@ -87,7 +87,7 @@ pub(crate) enum Command {
 }
 
 /// Where the settings come from.
-#[derive(Args, Debug, Default)]
+#[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Settings")]
 pub(crate) struct SettingsArgs {
     /// Settings file [default: strongroom.toml, if there is one]

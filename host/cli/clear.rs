@@ -11,7 +11,7 @@ pub(crate) async fn clear(args: &ClearArgs) -> Result<(), Failure> {
     let config = Settings::load(&args.settings)?.config;
     let (stack, session) = (args.stack.as_deref(), args.session.as_deref());
     let partition = server::partition(&args.service, stack, session)?;
-    let cache = server::cache(config)?;
+    let cache = server::cache(config).await?;
     cache.clear(&partition).await.map_err(|error| match error.is_timed_out() {
         true => Failure::failed("no answer in time, so it may have been cleared or not: try again"),
         false => Failure::of_host(&error).about("nothing was cleared"),

@@ -65,7 +65,12 @@ pub(crate) async fn doctor(args: &SettingsArgs) -> Result<(), Failure> {
             "server",
             "none: entries live in each process and end with it; to share them, set `host` (CACHE_HOST)",
         )),
-        Some(options) => findings.extend(look_at_server(config, options).await?),
+        Some(options) => {
+            for server in &options.servers {
+                let options = MemcachedOptions { servers: vec![server.clone()], ..options.clone() };
+                findings.extend(look_at_server(config, options).await?);
+            }
+        }
     }
     findings.extend(look_at_secrets(config));
     print(&report(&findings))?;

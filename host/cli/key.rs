@@ -10,7 +10,7 @@ use crate::settings::Settings;
 pub(crate) async fn key(args: &KeyArgs) -> Result<(), Failure> {
     let config = Settings::load(&args.settings)?.config;
     let partition = server::partition(&args.service, args.stack.as_deref(), args.session.as_deref())?;
-    let cache = server::cache(config)?;
+    let cache = server::cache(config).await?;
     let storage_key =
         async { cache.open(&partition, args.namespace.as_deref())?.storage_key(&args.key).await };
     let storage_key = storage_key.await.map_err(|error| Failure::of_host(&error))?;

@@ -14,6 +14,7 @@ mod limiter;
 mod server;
 mod tenants;
 
+mod reload;
 mod run;
 mod inspect;
 mod doctor;

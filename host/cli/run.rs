@@ -13,6 +13,7 @@ use crate::failure::Failure;
 use crate::guest::{self, Budget, Ending, State, Surroundings, Trapped};
 use crate::imports::{self, Import, Supply};
 use crate::output::{counted, note, print};
+use crate::reload;
 use crate::server;
 use crate::settings::Settings;
 use crate::tenants::{self, Tenant};
@@ -32,6 +33,7 @@ pub(crate) async fn run(args: &RunArgs, is_verbose: bool) -> Result<(), Failure>
     mention_what_is_missing(args, &loaded);
 
     let cache = Cache::connect(settings.config).await.map_err(|error| Failure::of_host(&error))?;
+    reload::on_hangup(&args.settings, &cache)?;
     let ended = run_each(args, &loaded, &guest, &cache, (&service, &tenants), is_verbose).await;
     if args.stats {
         eprintln!("strongroom: {}", stats_line(&cache.stats()));

@@ -27,17 +27,21 @@ pub(crate) fn partition(
 }
 
 /// The cache on the configured server. A command that only makes sense there fails without one.
-pub(crate) fn cache(config: Config) -> Result<Cache, Failure> {
+pub(crate) async fn cache(config: Config) -> Result<Cache, Failure> {
     let options = Cache::server_options(&config).map_err(|error| Failure::of_host(&error))?.ok_or_else(|| {
         Failure::invalid(
             "no server is configured, and a cache in this process would be empty: set `host` in strongroom.toml, \
              CACHE_HOST or --host",
         )
     })?;
+    if config.is_discovering() {
+        let memcached = Memcached::discover(options).await;
+        return Cache::with_backend(config, memcached).map_err(|error| Failure::of_host(&error));
+    }
     over(config, options)
 }
 
-/// The cache on this server, which is not asked anything yet.
+/// The cache on these servers, which are not asked anything yet.
 pub(crate) fn over(config: Config, options: MemcachedOptions) -> Result<Cache, Failure> {
     Cache::with_backend(config, Arc::new(Memcached::new(options))).map_err(|error| Failure::of_host(&error))
 }
@@ -46,9 +50,9 @@ pub(crate) fn over(config: Config, options: MemcachedOptions) -> Result<Cache, F
 mod tests {
     use super::*;
 
-    #[test]
-    fn without_a_server_it_says_how_to_name_one() {
-        let failure = cache(Config::new()).err().expect("there is none");
+    #[tokio::test]
+    async fn without_a_server_it_says_how_to_name_one() {
+        let failure = cache(Config::new()).await.err().expect("there is none");
         assert_eq!(failure.code(), Failure::INVALID);
         assert!(failure.line().contains("CACHE_HOST"));
     }

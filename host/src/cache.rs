@@ -76,7 +76,10 @@ impl Cache {
         let Some(options) = server_options(&config, &codec) else {
             return Ok(Self::assemble_in_memory(config, codec));
         };
-        let memcached = Arc::new(Memcached::new(options));
+        let memcached = match config.discovery {
+            true => Memcached::discover(options).await,
+            false => Arc::new(Memcached::new(options)),
+        };
         for (server, report) in memcached.reports().await {
             if let Err(error) = report {
                 tracing::warn!(%server, %error, "no cache server yet; what lives there is unavailable");
@@ -181,13 +184,16 @@ impl Cache {
     /// # Errors
     ///
     /// [`Error::is_invalid_config`] for no server, more than 256 or two of the same name, and for a cache that
-    /// was not [connected](Self::connect) to servers. Nothing has changed then.
+    /// was not [connected](Self::connect) to servers, or discovers them. Nothing has changed then.
     pub fn set_servers(&self, servers: Vec<Server>) -> Result<(), Error> {
         let Some(memcached) = &self.0.memcached else {
             return Err(Error::invalid_config(
                 "servers: this cache is on none, which stays so while it runs",
             ));
         };
+        if self.0.config.discovery {
+            return Err(Error::invalid_config("servers: they are discovered, and not set while it runs"));
+        }
         if servers.is_empty() {
             return Err(Error::invalid_config("servers: a cache on servers can't do without while it runs"));
         }

@@ -3,13 +3,14 @@
 //! Every setting has one typed setter, which checks it; `config/text.rs` gives each its name in files and
 //! in the environment.
 
+mod servers;
 mod text;
 
-use std::collections::HashSet;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+pub(crate) use self::servers::check_servers;
 use crate::backend::{Address, Server};
 use crate::codec::{Purpose, Secret};
 use crate::error::Error;
@@ -44,6 +45,7 @@ pub struct Config {
     pub(crate) port: u16,
     /// The servers, where they were given as a list; there is no host then.
     pub(crate) listed: Vec<Server>,
+    pub(crate) discovery: bool,
     pub(crate) connections: usize,
     pub(crate) connect_timeout: Duration,
     pub(crate) timeout: Duration,
@@ -90,6 +92,7 @@ impl Default for Config {
             host: None,
             port: PORT,
             listed: Vec::new(),
+            discovery: false,
             connections: limits::CONNECTIONS,
             connect_timeout: limits::CONNECT_TIMEOUT,
             timeout: limits::TIMEOUT,
@@ -363,15 +366,6 @@ impl Config {
     pub fn max_value_bytes(&self) -> usize {
         self.value_bytes_max
     }
-}
-
-/// Servers that can be one set: not too many, each with a name of its own.
-pub(crate) fn check_servers(servers: Vec<Server>) -> Result<Vec<Server>, Error> {
-    let names: HashSet<_> = servers.iter().map(|server| &server.name).collect();
-    if servers.len() > limits::SERVERS_MAX || names.len() < servers.len() {
-        return Err(Error::invalid_config("servers: allowed are up to 256, each with a name of its own"));
-    }
-    Ok(servers)
 }
 
 fn checked_timeout(name: &str, timeout: Duration) -> Result<Duration, Error> {

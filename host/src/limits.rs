@@ -68,6 +68,9 @@ pub const CONNECTIONS: usize = 1;
 /// Most servers of one deployment. Choosing one for a key looks at each.
 pub const SERVERS_MAX: usize = 256;
 
+/// Largest answer of a cluster about its servers: [`SERVERS_MAX`] of them, with names of 250 bytes each.
+pub const DISCOVERY_BYTES_MAX: usize = 128 * 1024;
+
 /// Failures in a row after which a server counts as down: one can be chance, and two a restart.
 pub const BREAKER_FAILURES: u32 = 3;
 

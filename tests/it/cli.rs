@@ -248,3 +248,40 @@ fn a_guest_that_needs_too_much_is_stopped_and_its_reason_said() {
     assert_eq!(code, 1);
     assert!(said.contains("deadline of 0.5 s"), "{said}");
 }
+
+#[cfg(unix)]
+#[test]
+fn a_hangup_while_a_component_runs_applies_other_servers() {
+    use std::io::{BufRead, BufReader};
+    use std::process::Stdio;
+
+    let (first, second) = (Memcached::start(), Memcached::start());
+    let (first, second) =
+        (format!("\"a=127.0.0.1:{}\"", first.port()), format!("\"b=127.0.0.1:{}\"", second.port()));
+    let desk = Desk::new();
+    desk.file("strongroom.toml", &format!("servers = [{first}]\n"));
+    let mut run = Command::new(program());
+    run.args(["run", &guest("cache_empty_values_are_hits"), "--stack", "acme", "--repeat", "1000000"]);
+    run.current_dir(desk.directory.path()).env_clear();
+    run.env("XDG_CACHE_HOME", concat!(env!("OUT_DIR"), "/compiled"));
+    let mut run = run.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let mut said = BufReader::new(run.stderr.take().expect("piped")).lines();
+    // It listens from before its first run, which nothing shows: the signal would end it before that.
+    std::thread::sleep(std::time::Duration::from_secs(5));
+    for (file, expected) in [
+        (format!("servers = [{first}, {second}]\n"), "settings reloaded: added b"),
+        (
+            "servers = [\"two words\"]\n".to_owned(),
+            "nothing was reloaded: strongroom.toml: servers: allowed are",
+        ),
+        (format!("servers = [{second}]\n"), "settings reloaded: removed a"),
+    ] {
+        desk.file("strongroom.toml", &file);
+        let sent = Command::new("kill").args(["-HUP", &run.id().to_string()]).status();
+        assert!(sent.expect("kill runs").success());
+        let line = said.by_ref().map_while(Result::ok).find(|line| line.contains("reloaded"));
+        assert!(line.as_ref().is_some_and(|line| line.contains(expected)), "{line:?}, not {expected}");
+    }
+    run.kill().expect("it runs");
+    run.wait().expect("it ends");
+}

@@ -22,6 +22,7 @@ mod generations;
 mod at_rest;
 mod failure;
 mod faults;
+mod servers;
 mod secrecy;
 mod cli;
 mod golden;

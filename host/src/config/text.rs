@@ -88,6 +88,7 @@ const SETTINGS: &[Setting] = &[
     one("host", |config, text| config.host(&text[0])),
     one("port", |config, text| config.port(number(&text[0], "a number from 1 to 65535")?)),
     many("servers", read_servers),
+    one("discovery", |config, text| Ok(config.discovery(flag(&text[0])?))),
     one("connections", |config, text| config.connections(number(&text[0], "a number from 1 to 64")?)),
     one("connect_timeout", |config, text| config.connect_timeout(seconds(&text[0])?)),
     one("timeout", |config, text| config.timeout(seconds(&text[0])?)),

@@ -193,7 +193,7 @@ async fn expiring<T>(queue: &Queue, tick: Duration, future: impl Future<Output =
 }
 
 /// Connects, and has the server say what it is.
-async fn open(place: &Server) -> Result<(TcpStream, Facts), End> {
+pub(super) async fn open(place: &Server) -> Result<(TcpStream, Facts), End> {
     let Address::Tcp { host, port } = &place.address else {
         return Err(End::NoServer);
     };

@@ -4,11 +4,13 @@
 //! choice), `batch` and `marks` (operations on several servers), `operation` (what is asked of one, in
 //! memcached's terms), `node` (is it up: `breaker`; does it owe anything: `returning`), `lanes` (over which
 //! connection), `queue` (callers to task), `connection` (the task that owns the socket; `greeting`: its first
-//! words), `outbox` (bytes out) and `protocol` (requests to bytes, bytes to replies).
+//! words), `outbox` (bytes out) and `protocol` (requests to bytes, bytes to replies). `discovery` keeps the set
+//! of servers as a cluster says.
 
 mod batch;
 mod breaker;
 mod connection;
+mod discovery;
 mod greeting;
 mod lanes;
 mod marks;
@@ -127,6 +129,24 @@ impl Memcached {
         let options = Arc::new(options);
         let ring = RwLock::new(Arc::new(Ring::new(&options)));
         Self { options, ring, turns: Turns::new() }
+    }
+
+    /// The servers of a cluster that says itself which they are, by `config get cluster`; `options.servers` are
+    /// asked. A task on the runtime of the caller keeps the set up to date until it is dropped.
+    ///
+    /// Until the cluster has answered, which is logged, the servers that are asked are the set.
+    pub async fn discover(options: MemcachedOptions) -> Arc<Self> {
+        let endpoints = Arc::new(options.clone());
+        let (version, servers) = match discovery::find(&options).await {
+            Ok(cluster) => (cluster.version, cluster.servers),
+            Err(reason) => {
+                tracing::warn!(reason, "the cluster does not say which servers it has");
+                (0, options.servers.clone())
+            }
+        };
+        let memcached = Arc::new(Self::new(MemcachedOptions { servers, ..options }));
+        tokio::spawn(discovery::follow(Arc::downgrade(&memcached), endpoints, version));
+        memcached
     }
 
     /// Spreads the keys over other servers from now on. Each has a name of its own.

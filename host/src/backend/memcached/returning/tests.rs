@@ -75,7 +75,7 @@ async fn owed_keys_are_deleted_in_bursts_before_anything_else() {
     let (past, peer) = (Past::new("a"), Peer::default());
     peer.settle(&past, 1).await.expect("nothing to do");
     assert!(peer.bursts.borrow().is_empty());
-    (0..1200).for_each(|number| drop(peer.put(key(number))));
+    (0..1200).for_each(|number| assert_ne!(peer.put(key(number)), 0));
     let keys: Vec<_> = (0..1100).map(key).collect();
     past.owe(&keys);
     past.owe(&keys);
@@ -111,7 +111,7 @@ async fn a_log_that_overflows_raises_the_floor_over_everything() {
 #[tokio::test]
 async fn a_server_that_restarts_gets_a_floor_of_its_new_numbers() {
     let (past, peer) = (Past::new("a"), Peer::default());
-    (0..100).for_each(|number| drop(peer.put(key(number))));
+    (0..100).for_each(|number| assert_ne!(peer.put(key(number)), 0));
     past.distrust_all();
     peer.settle(&past, 1).await.expect("up");
     let floor = past.floor(&key(1), 1);
