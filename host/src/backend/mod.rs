@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-pub use memcached::{Address, Memcached, MemcachedOptions, Server, ServerReport};
+pub use memcached::{Address, Credentials, Memcached, MemcachedOptions, Server, ServerReport};
+#[cfg(feature = "tls")]
+pub use memcached::{Tls, TlsFiles};
 pub use memory::Memory;
 
 use crate::stored::{StorageKey, Stored};

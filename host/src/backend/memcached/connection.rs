@@ -18,16 +18,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Buf;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::MemcachedOptions;
+use super::dial::{Stream, dial};
 use super::greeting::{End, Facts, ask, greet};
 use super::outbox::Outbox;
 use super::protocol::{Bounds, Decoder, Expected, Reply, Request};
 use super::queue::{Call, Failure, Queue, Ticket};
-use super::server::Address;
 use crate::limits::CONNECTION_WRITE_BYTES_MAX;
 
 /// A connection that was quiet for so long may have ended without the task having been told yet.
@@ -121,7 +120,10 @@ async fn serve(shared: &Shared) {
 
         let number = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros() as u64;
         let mut session = Session::new(queue, options, server, number);
-        let (reader, writer) = stream.split();
+        if stream.has_records() {
+            session.outbox = Outbox::in_records();
+        }
+        let (reader, writer) = tokio::io::split(&mut stream);
         let Err(end) = session.serve(reader, writer).await;
         if let End::Closed = end {
             return;
@@ -139,15 +141,11 @@ async fn serve(shared: &Shared) {
 }
 
 /// Connects, and has the server say what it is.
-async fn open(options: &MemcachedOptions) -> Result<(TcpStream, Facts), End> {
-    let Some(Address::Tcp { host, port }) = options.servers.first().map(|server| &server.address) else {
-        return Err(End::NoServer);
-    };
-    let mut stream = TcpStream::connect((host.as_str(), *port)).await?;
-    // Without it, a request that follows another one waits 40 ms for an acknowledgement.
-    stream.set_nodelay(true)?;
-    let server = greet(&mut stream).await?;
-    Ok((stream, server))
+async fn open(options: &MemcachedOptions) -> Result<(Stream, Facts), End> {
+    let server = options.servers.first().ok_or(End::NoServer)?;
+    let mut stream = dial(&server.address, options).await?;
+    let facts = greet(&mut stream).await?;
+    Ok((stream, facts))
 }
 
 /// Asks a server on a connection of its own what it is, and how long a round trip takes: `None` where it does

@@ -1,16 +1,20 @@
 //! Entries on a memcached server of version 1.6.18 or later, over its meta protocol.
 //!
 //! A call goes down through these files, and its reply comes back up: `operation` (what is asked, in
-//! memcached's terms), `queue` (callers to task), `connection` (the task that owns the socket; `greeting`:
-//! its first words), `outbox` (bytes out) and `protocol` (requests to bytes, bytes to replies).
+//! memcached's terms), `queue` (callers to task), `connection` (the task that owns the socket; `dial`:
+//! how it comes by one; `greeting`: its first words), `outbox` (bytes out) and `protocol` (requests to bytes, bytes to replies).
 
 mod connection;
+mod credentials;
+mod dial;
 mod greeting;
 mod operation;
 mod outbox;
 mod protocol;
 mod queue;
 mod server;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::num::NonZeroU32;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -19,8 +23,11 @@ use async_trait::async_trait;
 use tokio::time::{Instant, timeout_at};
 
 use self::connection::Connection;
+pub use self::credentials::Credentials;
 use self::operation::Operation;
 pub use self::server::{Address, Server};
+#[cfg(feature = "tls")]
+pub use self::tls::{Tls, TlsFiles};
 use super::{Backend, Begun, Condition, Error, Step, StoreOutcome, Versioned};
 use crate::limits::{CONNECT_TIMEOUT, CONNECTIONS, TIMEOUT, VALUE_BYTES_MAX};
 use crate::stored::{StorageKey, Stored};
@@ -30,7 +37,7 @@ use crate::turns::Turns;
 /// Room for what sealing adds to a value: key id, nonce and tag are 44 bytes.
 const SEAL_BYTES: usize = 64;
 
-/// Where the server is, and how long to wait for it.
+/// Where the server is, how it is reached, and how long to wait for it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MemcachedOptions {
     /// The servers, of which each has its share of the keys.
@@ -45,6 +52,11 @@ pub struct MemcachedOptions {
     /// Largest sealed entry, in bytes. A larger one is refused before it is sent, and one that is found on
     /// the server all the same is a miss.
     pub item_bytes_max: usize,
+    /// Who we are, to servers that ask (`-Y`).
+    pub credentials: Option<Credentials>,
+    /// How TCP connections are secured; `None`: not at all. A Unix socket needs none, and has none.
+    #[cfg(feature = "tls")]
+    pub tls: Option<Tls>,
 }
 
 impl Default for MemcachedOptions {
@@ -56,6 +68,9 @@ impl Default for MemcachedOptions {
             connect_timeout: CONNECT_TIMEOUT,
             timeout: TIMEOUT,
             item_bytes_max: VALUE_BYTES_MAX + SEAL_BYTES,
+            credentials: None,
+            #[cfg(feature = "tls")]
+            tls: None,
         }
     }
 }
