@@ -7,6 +7,7 @@
 // What the tests stand on.
 mod harness;
 mod memcached;
+mod certificates;
 
 // Guests, a file for each suite.
 mod cache;
@@ -16,6 +17,7 @@ mod fetch;
 
 // The host from outside.
 mod backend_contract;
+mod transport;
 mod generations;
 mod at_rest;
 mod failure;
