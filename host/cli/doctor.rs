@@ -1,5 +1,7 @@
 //! `strongroom doctor`: whether the settings and the server fit, with advice for what does not.
 
+mod transport;
+
 use std::time::{Duration, Instant};
 
 use strongroom_host::backend::{Memcached, MemcachedOptions, ServerReport};
@@ -30,6 +32,7 @@ enum Mark {
 }
 
 /// One thing that was looked at.
+#[derive(Clone)]
 struct Finding {
     mark: Mark,
     subject: &'static str,
@@ -83,22 +86,25 @@ pub(crate) async fn doctor(args: &SettingsArgs) -> Result<(), Failure> {
 async fn look_at_server(config: &Config, options: MemcachedOptions) -> Result<Vec<Finding>, Failure> {
     let places: Vec<_> = options.servers.iter().map(|server| server.address.to_string()).collect();
     let place = places.join(", ");
+    let way = transport::of_options(&options);
     let memcached = Memcached::new(options.clone());
     let mut reports = Vec::new();
     for _ in 0..ROUNDS {
         match memcached.report().await {
             Ok(report) => reports.push(report),
             Err(error) => {
-                return Ok(vec![Finding::wrong(
+                let unreachable = Finding::wrong(
                     "server",
                     format!("{place}: {error}"),
                     "start memcached 1.6.18 or later there, or correct `host` and `port`; until then extensions get \
                      `unavailable`, and work without their caches",
-                )]);
+                );
+                return Ok([vec![unreachable], way].concat());
             }
         }
     }
     let mut findings = of_reports(&place, &reports, options.item_bytes_max, config.max_value_bytes());
+    findings.extend(way);
     if reports.iter().all(|report| report.round_trip.is_some()) {
         findings.push(try_out(config, options).await?);
     }

@@ -70,10 +70,10 @@ impl Cache {
     ///
     /// # Errors
     ///
-    /// [`Error::is_invalid_config`] for settings that don't go together.
+    /// [`Error::is_invalid_config`] for settings that don't go together, and for files of TLS that can't be used.
     pub async fn connect(config: Config) -> Result<Self, Error> {
         let codec = codec(&config)?;
-        let Some(options) = server_options(&config, &codec) else {
+        let Some(options) = server_options(&config, &codec)? else {
             return Ok(Self::assemble_in_memory(config, codec));
         };
         let memcached = match config.discovery {
@@ -95,9 +95,9 @@ impl Cache {
     ///
     /// # Errors
     ///
-    /// [`Error::is_invalid_config`] for settings that don't go together.
+    /// [`Error::is_invalid_config`] for settings that don't go together, and for files of TLS that can't be used.
     pub fn server_options(config: &Config) -> Result<Option<MemcachedOptions>, Error> {
-        Ok(server_options(config, &codec(config)?))
+        server_options(config, &codec(config)?)
     }
 
     /// A cache in this process, with the default settings: for tests, and to begin with.
@@ -252,16 +252,20 @@ fn codec_with(keyring: Option<Keyring>, config: &Config) -> Codec {
     Codec::new(CodecOptions { keyring, compress: config.compress_data, value_bytes_max })
 }
 
-fn server_options(config: &Config, codec: &Codec) -> Option<MemcachedOptions> {
+fn server_options(config: &Config, codec: &Codec) -> Result<Option<MemcachedOptions>, Error> {
     let servers = config.server_list();
     if servers.is_empty() {
-        return None;
+        return Ok(None);
     }
-    Some(MemcachedOptions {
+    config.transport.check_tls_is_meant()?;
+    Ok(Some(MemcachedOptions {
         servers,
         connections: config.connections,
         connect_timeout: config.connect_timeout,
         timeout: config.timeout,
         item_bytes_max: codec.sealed_bytes_max(),
-    })
+        credentials: config.transport.credentials()?,
+        #[cfg(feature = "tls")]
+        tls: config.transport.tls()?,
+    }))
 }

@@ -1,16 +1,19 @@
 //! A deployment's settings: checked as they come in, from code, from text or from the environment.
 //!
-//! Every setting has one typed setter, which checks it; `config/text.rs` gives each its name in files and
+//! Every setting has one typed setter, which checks it (those of the way to the servers are in
+//! `config/transport.rs`); `config/text.rs` gives each its name in files and
 //! in the environment.
 
 mod servers;
 mod text;
+mod transport;
 
 use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 pub(crate) use self::servers::check_servers;
+pub(crate) use self::transport::Transport;
 use crate::backend::{Address, Server};
 use crate::codec::{Purpose, Secret};
 use crate::error::Error;
@@ -49,6 +52,7 @@ pub struct Config {
     pub(crate) connections: usize,
     pub(crate) connect_timeout: Duration,
     pub(crate) timeout: Duration,
+    pub(crate) transport: Transport,
     pub(crate) compress_data: bool,
     pub(crate) compress_sessions: bool,
     pub(crate) encryption_key: Option<Secret>,
@@ -77,6 +81,7 @@ impl fmt::Debug for Config {
         f.debug_struct("Config")
             .field("servers", &self.server_list())
             .field("timeout", &self.timeout)
+            .field("transport", &self.transport)
             .field("is_encrypted", &self.is_encrypted())
             .field("has_key_secret", &self.has_key_secret())
             .field("ttl", &self.ttl)
@@ -96,6 +101,7 @@ impl Default for Config {
             connections: limits::CONNECTIONS,
             connect_timeout: limits::CONNECT_TIMEOUT,
             timeout: limits::TIMEOUT,
+            transport: Transport::default(),
             compress_data: true,
             compress_sessions: false,
             encryption_key: None,

@@ -6,10 +6,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use strongroom_host::backend::{
     Backend, Begun, Condition, Error, Memcached as Backing, MemcachedOptions, Memory, Server, Step,
-    StoreOutcome,
+    StoreOutcome, Tls,
 };
 use strongroom_host::{Clock, Flags, Kind, Lifetime, StorageKey, Stored};
+use tempfile::TempDir;
 
+use crate::certificates::Authority;
 use crate::memcached::Memcached;
 
 const VALUE_BYTES_MAX: usize = 2 * 1024 * 1024;
@@ -21,25 +23,43 @@ struct Place {
     backend: Arc<dyn Backend>,
     clock: Option<Clock>,
     _server: Option<Memcached>,
+    /// What the server needs while it runs.
+    _folder: Option<TempDir>,
 }
 
 impl Place {
     fn memory() -> Self {
         let clock = Clock::manual();
         let backend = Arc::new(Memory::new(256 << 20, clock.clone()));
-        Self { backend, clock: Some(clock), _server: None }
+        Self { backend, clock: Some(clock), _server: None, _folder: None }
     }
 
     fn memcached() -> Self {
-        let server = Memcached::start();
+        Self::on(Memcached::start(), MemcachedOptions::default(), None)
+    }
+
+    fn unix() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let server = Memcached::start_unix(folder.path().join("socket"), &["-I", "3m"]);
+        Self::on(server, MemcachedOptions::default(), Some(folder))
+    }
+
+    fn tls() -> Self {
+        let authority = Authority::new();
+        let server = authority.server(&["127.0.0.1"], &["-I", "3m"], "");
+        let tls = Some(Tls::new(&authority.files()).expect("files of ours"));
+        Self::on(server, MemcachedOptions { tls, ..MemcachedOptions::default() }, Some(authority.folder))
+    }
+
+    fn on(server: Memcached, options: MemcachedOptions, folder: Option<TempDir>) -> Self {
         let backend = Arc::new(Backing::new(MemcachedOptions {
-            servers: Server::parse(&format!("127.0.0.1:{}", server.port())).into_iter().collect(),
+            servers: Server::parse(&server.text()).into_iter().collect(),
             connect_timeout: Duration::from_secs(5),
             timeout: Duration::from_secs(5),
             item_bytes_max: VALUE_BYTES_MAX,
-            ..MemcachedOptions::default()
+            ..options
         }));
-        Self { backend, clock: None, _server: Some(server) }
+        Self { backend, clock: None, _server: Some(server), _folder: folder }
     }
 
     async fn pass(&self, time: Duration) {
@@ -66,6 +86,16 @@ macro_rules! contract {
             #[tokio::test(flavor = "multi_thread")]
             async fn memcached() {
                 check(&Place::memcached()).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn memcached_on_a_unix_socket() {
+                check(&Place::unix()).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn memcached_over_tls() {
+                check(&Place::tls()).await;
             }
         }
     };

@@ -9,6 +9,7 @@ mod harness;
 mod memcached;
 mod dice;
 mod fault_proxy;
+mod certificates;
 
 // Guests, a file for each suite.
 mod cache;
@@ -18,6 +19,7 @@ mod fetch;
 
 // The host from outside.
 mod backend_contract;
+mod transport;
 mod generations;
 mod at_rest;
 mod failure;

@@ -1,7 +1,9 @@
-//! A real memcached on a free loopback port, ended when it is dropped.
+//! A real memcached on a free loopback port or a Unix socket, ended when it is dropped.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -14,8 +16,15 @@ const START: Duration = Duration::from_secs(10);
 /// A running server. It takes values of 2 MiB, for which the items must be allowed to be a little larger.
 pub(crate) struct Memcached {
     process: Child,
-    address: SocketAddr,
+    place: Place,
     arguments: Vec<String>,
+}
+
+/// Where a server listens.
+#[derive(Clone)]
+enum Place {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
 }
 
 impl Memcached {
@@ -25,18 +34,46 @@ impl Memcached {
 
     /// A server with other arguments.
     pub(crate) fn start_with(arguments: &[&str]) -> Self {
+        Self::start_on(Ipv4Addr::LOCALHOST.into(), arguments)
+    }
+
+    /// A server on another address of this machine.
+    pub(crate) fn start_on(address: IpAddr, arguments: &[&str]) -> Self {
         let arguments: Vec<_> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
         for _ in 0..PORTS_TRIED_MAX {
-            let address = free_address();
-            if let Some(process) = spawn(address, &arguments) {
-                return Self { process, address, arguments };
+            let place = Place::Tcp(free_address_of(address));
+            if let Some(process) = spawn(&place, &arguments) {
+                return Self { process, place, arguments };
             }
         }
         panic!("memcached does not start; `cargo xtask test` says how to install it");
     }
 
+    /// A server on a Unix socket, which must not be there yet.
+    pub(crate) fn start_unix(socket: PathBuf, arguments: &[&str]) -> Self {
+        let arguments: Vec<_> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        let place = Place::Unix(socket);
+        let process = spawn(&place, &arguments).expect("the socket is free");
+        Self { process, place, arguments }
+    }
+
     pub(crate) fn port(&self) -> u16 {
-        self.address.port()
+        self.address().port()
+    }
+
+    fn address(&self) -> SocketAddr {
+        match &self.place {
+            Place::Tcp(address) => *address,
+            Place::Unix(_) => panic!("a Unix socket has no port"),
+        }
+    }
+
+    /// Where it listens, as settings say it.
+    pub(crate) fn text(&self) -> String {
+        match &self.place {
+            Place::Tcp(address) => address.to_string(),
+            Place::Unix(socket) => format!("unix:{}", socket.display()),
+        }
     }
 
     /// Ends the server at once, as a crash would.
@@ -47,7 +84,7 @@ impl Memcached {
 
     /// Starts a server that was killed again, empty, on the same port.
     pub(crate) fn restart(&mut self) {
-        self.process = spawn(self.address, &self.arguments).expect("the port is still free");
+        self.process = spawn(&self.place, &self.arguments).expect("the port is still free");
     }
 
     /// Sends the server a signal such as `STOP` or `CONT`.
@@ -98,7 +135,7 @@ impl Memcached {
     }
 
     fn exchange(&self, request: &[u8], end: &[u8]) -> Vec<u8> {
-        let mut stream = TcpStream::connect(self.address).expect("the server listens");
+        let mut stream = TcpStream::connect(self.address()).expect("the server listens");
         stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a time-out is allowed");
         stream.write_all(request).expect("the server reads");
         let mut answer = Vec::new();
@@ -122,14 +159,25 @@ impl Drop for Memcached {
 
 /// A loopback address with a port that was free a moment ago.
 pub(crate) fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    free_address_of(Ipv4Addr::LOCALHOST.into())
+}
+
+fn free_address_of(address: IpAddr) -> SocketAddr {
+    let listener = TcpListener::bind((address, 0)).expect("this machine has the address, with a free port");
     listener.local_addr().expect("it is bound")
 }
 
-/// Starts a server and waits until it listens; `None` where it ends before, as the port was taken.
-fn spawn(address: SocketAddr, arguments: &[String]) -> Option<Child> {
-    let mut process = Command::new("memcached")
-        .args(["-u", "root", "-U", "0", "-l", "127.0.0.1", "-m", "128", "-p", &address.port().to_string()])
+/// Starts a server and waits until it listens; `None` where it ends before, as the place was taken.
+fn spawn(place: &Place, arguments: &[String]) -> Option<Child> {
+    let mut command = Command::new("memcached");
+    command.args(["-u", "root", "-U", "0", "-m", "128"]);
+    match place {
+        Place::Tcp(address) => {
+            command.args(["-l", &address.ip().to_string(), "-p", &address.port().to_string()])
+        }
+        Place::Unix(socket) => command.args(["-a", "0700", "-s"]).arg(socket),
+    };
+    let mut process = command
         .args(arguments)
         .stdin(Stdio::null())
         .stderr(Stdio::null())
@@ -140,7 +188,11 @@ fn spawn(address: SocketAddr, arguments: &[String]) -> Option<Child> {
         if process.try_wait().expect("a child can be asked").is_some() {
             return None;
         }
-        if TcpStream::connect(address).is_ok() {
+        let is_listening = match place {
+            Place::Tcp(address) => TcpStream::connect(address).is_ok(),
+            Place::Unix(socket) => UnixStream::connect(socket).is_ok(),
+        };
+        if is_listening {
             return Some(process);
         }
         std::thread::sleep(Duration::from_millis(5));

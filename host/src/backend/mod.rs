@@ -11,7 +11,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-pub use memcached::{Address, Memcached, MemcachedOptions, Server, ServerHealth, ServerReport, ServerState};
+pub use memcached::{
+    Address, Credentials, Memcached, MemcachedOptions, Server, ServerHealth, ServerReport, ServerState,
+};
+#[cfg(feature = "tls")]
+pub use memcached::{Tls, TlsFiles};
 pub use memory::Memory;
 
 use crate::stored::{StorageKey, Stored};

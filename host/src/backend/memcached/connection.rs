@@ -20,18 +20,18 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Buf;
 use smallvec::SmallVec;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::yield_now;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::MemcachedOptions;
 use super::breaker::Breaker;
+use super::dial::{Stream, dial};
 use super::greeting::{End, Facts, ask, greet};
 use super::outbox::Outbox;
 use super::protocol::{Awaits, Bounds, Decoder, Expected, Request};
 use super::queue::{Call, Failure, Outcome, Queue, Replies, Requests, Room, Ticket};
-use super::server::{Address, Server};
+use super::server::Server;
 use crate::limits::CONNECTION_WRITE_BYTES_MAX;
 
 /// A connection that was quiet for so long may have ended without the task having been told yet.
@@ -127,8 +127,8 @@ impl Drop for AbortOnDrop<'_> {
 async fn serve(shared: &Shared) {
     let Shared { place, options, breaker, queue, .. } = shared;
     loop {
-        let opened = timeout(options.connect_timeout, open(place));
-        let (mut stream, facts) = match expiring(queue, tick(options), opened).await {
+        let opened = timeout(options.connect_timeout, open(place, options));
+        let (stream, facts) = match expiring(queue, tick(options), opened).await {
             Ok(Ok(opened)) => opened,
             Ok(Err(end)) => return shared.fail(&end),
             Err(_) => return shared.fail(&End::ConnectTimeout),
@@ -139,8 +139,11 @@ async fn serve(shared: &Shared) {
         *shared.facts.lock().unwrap_or_else(PoisonError::into_inner) = Some(facts);
         breaker.connected();
 
-        let (reader, writer) = stream.split();
-        let mut session = Session::new((queue, breaker), options, facts, reader, writer);
+        let has_records = stream.has_records();
+        let mut session = Session::new((queue, breaker), options, facts, stream);
+        if has_records {
+            session.outbox = Outbox::in_records();
+        }
         let end = session.serve().await;
         if let End::Closed = end {
             return;
@@ -193,15 +196,10 @@ async fn expiring<T>(queue: &Queue, tick: Duration, future: impl Future<Output =
 }
 
 /// Connects, and has the server say what it is.
-pub(super) async fn open(place: &Server) -> Result<(TcpStream, Facts), End> {
-    let Address::Tcp { host, port } = &place.address else {
-        return Err(End::NoServer);
-    };
-    let mut stream = TcpStream::connect((host.as_str(), *port)).await?;
-    // Without it, a request that follows another one waits 40 ms for an acknowledgement.
-    stream.set_nodelay(true)?;
-    let server = greet(&mut stream).await?;
-    Ok((stream, server))
+pub(super) async fn open(place: &Server, options: &MemcachedOptions) -> Result<(Stream, Facts), End> {
+    let mut stream = dial(&place.address, options).await?;
+    let facts = greet(&mut stream).await?;
+    Ok((stream, facts))
 }
 
 /// Asks a server on a connection of its own what it is, and how long a round trip takes: `None` where it does
@@ -211,7 +209,7 @@ pub(super) async fn probe(
     options: &MemcachedOptions,
 ) -> Result<(Facts, Option<Duration>), String> {
     let probe = async {
-        let (mut stream, server) = open(place).await?;
+        let (mut stream, server) = open(place, options).await?;
         let mut shortest = Duration::MAX;
         for _ in 0..PROBE_ROUND_TRIPS {
             let start = Instant::now();
@@ -228,14 +226,13 @@ pub(super) async fn probe(
 }
 
 /// One connection's life after its greeting.
-struct Session<'a, R, W> {
+struct Session<'a, S> {
     queue: &'a Queue,
     breaker: &'a Breaker,
     facts: Facts,
     timeout: Duration,
     value_bytes_max: usize,
-    reader: R,
-    writer: W,
+    stream: S,
     decoder: Decoder,
     outbox: Outbox,
     in_flight: VecDeque<InFlight>,
@@ -275,17 +272,12 @@ enum Round {
     Pause,
 }
 
-impl<'a, R, W> Session<'a, R, W>
-where
-    R: AsyncRead + Unpin,
-    W: AsyncWrite + Unpin,
-{
+impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
     fn new(
         (queue, breaker): (&'a Queue, &'a Breaker),
         options: &MemcachedOptions,
         facts: Facts,
-        reader: R,
-        writer: W,
+        stream: S,
     ) -> Self {
         let number = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros() as u64;
         let now = Instant::now();
@@ -296,8 +288,7 @@ where
             facts,
             timeout: options.timeout,
             value_bytes_max: options.item_bytes_max,
-            reader,
-            writer,
+            stream,
             decoder: Decoder::default(),
             outbox: Outbox::default(),
             in_flight: VecDeque::new(),
@@ -365,7 +356,7 @@ where
     /// Reads once, and hands out the replies that have arrived.
     fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Result<(), End>> {
         let mut space = self.decoder.space();
-        let count = ready!(pin!(self.reader.read_buf(&mut space)).poll(context));
+        let count = ready!(pin!(self.stream.read_buf(&mut space)).poll(context));
         Poll::Ready(match count {
             Ok(0) => Err(End::Eof),
             Ok(_) => self.dispatch(),
@@ -377,7 +368,7 @@ where
     fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<Result<bool, End>> {
         let mut wrote = false;
         while self.outbox.has_remaining() {
-            match pin!(self.writer.write_buf(&mut self.outbox)).poll(context) {
+            match pin!(self.stream.write_buf(&mut self.outbox)).poll(context) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(End::Eof)),
                 Poll::Ready(Ok(_)) => wrote = true,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
@@ -470,7 +461,7 @@ where
     }
 }
 
-impl<R, W> Session<'_, R, W> {
+impl<S> Session<'_, S> {
     /// Fails what is in flight.
     fn fail(&mut self, reason: &str) {
         let failure = || Failure::Unanswered { reason: reason.to_owned() };
@@ -478,7 +469,7 @@ impl<R, W> Session<'_, R, W> {
     }
 }
 
-impl<R, W> Drop for Session<'_, R, W> {
+impl<S> Drop for Session<'_, S> {
     fn drop(&mut self) {
         self.fail(SHUT_DOWN);
     }

@@ -51,7 +51,7 @@ pub(super) struct Cluster {
 pub(super) async fn find(options: &MemcachedOptions) -> Result<Cluster, String> {
     let mut failure = "no server is configured".to_owned();
     for endpoint in &options.servers {
-        match timeout(options.connect_timeout, ask(endpoint)).await {
+        match timeout(options.connect_timeout, ask(endpoint, options)).await {
             Ok(Ok(cluster)) => return Ok(cluster),
             Ok(Err(reason)) => failure = reason,
             Err(_) => failure = "no answer within the connect timeout".to_owned(),
@@ -60,8 +60,8 @@ pub(super) async fn find(options: &MemcachedOptions) -> Result<Cluster, String> 
     Err(failure)
 }
 
-async fn ask(endpoint: &Server) -> Result<Cluster, String> {
-    let (mut stream, _) = connection::open(endpoint).await.map_err(|end| end.to_string())?;
+async fn ask(endpoint: &Server, options: &MemcachedOptions) -> Result<Cluster, String> {
+    let (mut stream, _) = connection::open(endpoint, options).await.map_err(|end| end.to_string())?;
     stream.write_all(b"config get cluster\r\n").await.map_err(|error| error.to_string())?;
     let mut reply = Vec::new();
     loop {

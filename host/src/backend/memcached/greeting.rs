@@ -74,6 +74,17 @@ pub(super) enum End {
     Eof,
     #[error("{0}")]
     Io(#[from] io::Error),
+    #[cfg(feature = "tls")]
+    #[error("no TLS with the server: {0}")]
+    Tls(io::Error),
+    #[cfg(feature = "tls")]
+    #[error("no certificate can be for the server's host name; set `tls_name`")]
+    NoServerName,
+    #[cfg(not(unix))]
+    #[error("this platform has no Unix sockets")]
+    NoUnixSockets,
+    #[error("the server does not accept the username and password")]
+    Refused,
     #[error("no connection within the connect timeout")]
     ConnectTimeout,
     #[error("memcached {0} is too old: {VERSION_MIN} or later is needed")]

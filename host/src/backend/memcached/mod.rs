@@ -3,13 +3,15 @@
 //! A call goes down through these files, and its reply comes back up: `ring` (which server; `router`: the
 //! choice), `batch` and `marks` (operations on several servers), `operation` (what is asked of one, in
 //! memcached's terms), `node` (is it up: `breaker`; does it owe anything: `returning`), `lanes` (over which
-//! connection), `queue` (callers to task), `connection` (the task that owns the socket; `greeting`: its first
-//! words), `outbox` (bytes out) and `protocol` (requests to bytes, bytes to replies). `discovery` keeps the set
+//! connection), `queue` (callers to task), `connection` (the task that owns the socket; `dial`: how it
+//! comes by one; `greeting`: its first words), `outbox` (bytes out) and `protocol` (requests to bytes, bytes to replies). `discovery` keeps the set
 //! of servers as a cluster says.
 
 mod batch;
 mod breaker;
 mod connection;
+mod credentials;
+mod dial;
 mod discovery;
 mod greeting;
 mod lanes;
@@ -23,6 +25,8 @@ mod returning;
 mod ring;
 mod router;
 mod server;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::num::NonZeroU32;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -33,11 +37,14 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, timeout_at};
 
 pub use self::breaker::ServerState;
+pub use self::credentials::Credentials;
 use self::node::Node;
 pub use self::node::ServerHealth;
 use self::operation::Operation;
 use self::ring::{Ring, no_server};
 pub use self::server::{Address, Server};
+#[cfg(feature = "tls")]
+pub use self::tls::{Tls, TlsFiles};
 use super::mark::Write;
 use super::{Backend, Begun, Condition, Error, Step, StoreOutcome, Versioned};
 use crate::limits::{CONNECT_TIMEOUT, CONNECTIONS, TIMEOUT, VALUE_BYTES_MAX};
@@ -48,7 +55,7 @@ use crate::turns::Turns;
 /// Room for what sealing adds to a value: key id, nonce and tag are 44 bytes.
 const SEAL_BYTES: usize = 64;
 
-/// Where the server is, and how long to wait for it.
+/// Where the server is, how it is reached, and how long to wait for it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MemcachedOptions {
     /// The servers, of which each has its share of the keys.
@@ -63,6 +70,11 @@ pub struct MemcachedOptions {
     /// Largest sealed entry, in bytes. A larger one is refused before it is sent, and one that is found on
     /// the server all the same is a miss.
     pub item_bytes_max: usize,
+    /// Who we are, to servers that ask (`-Y`).
+    pub credentials: Option<Credentials>,
+    /// How TCP connections are secured; `None`: not at all. A Unix socket needs none, and has none.
+    #[cfg(feature = "tls")]
+    pub tls: Option<Tls>,
 }
 
 impl Default for MemcachedOptions {
@@ -74,6 +86,9 @@ impl Default for MemcachedOptions {
             connect_timeout: CONNECT_TIMEOUT,
             timeout: TIMEOUT,
             item_bytes_max: VALUE_BYTES_MAX + SEAL_BYTES,
+            credentials: None,
+            #[cfg(feature = "tls")]
+            tls: None,
         }
     }
 }

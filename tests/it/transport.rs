@@ -1,0 +1,221 @@
+//! The ways to a server: IPv6, Unix sockets, TLS and authentication, each against a real memcached.
+
+use std::fs;
+use std::net::Ipv6Addr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use strongroom_host::backend::{
+    Backend, Condition, Credentials, Memcached as Backing, MemcachedOptions, Server, StoreOutcome, Tls,
+    TlsFiles,
+};
+use strongroom_host::{Flags, Kind, Lifetime, StorageKey, Stored};
+
+use crate::certificates::Authority;
+use crate::harness::noise;
+use crate::memcached::Memcached;
+
+/// So long that only what hangs fails.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn key(number: usize) -> StorageKey {
+    StorageKey::parse(&format!("way:{number:032}")).expect("of the right form")
+}
+
+fn entry(data: impl Into<Bytes>) -> Stored {
+    Stored { flags: Flags::entry(Kind::Bytes, 0), data: data.into() }
+}
+
+fn backend(server: &Memcached, options: MemcachedOptions) -> Backing {
+    Backing::new(MemcachedOptions {
+        servers: Server::parse(&server.text()).into_iter().collect(),
+        connect_timeout: PATIENCE,
+        timeout: PATIENCE,
+        ..options
+    })
+}
+
+async fn set(backend: &Backing, number: usize, data: Bytes) {
+    let stored = backend.store(&key(number), entry(data), Lifetime::UntilEvicted, Condition::Always).await;
+    assert_eq!(stored.expect("stored"), StoreOutcome::Stored);
+}
+
+async fn get(backend: &Backing, number: usize) -> Option<Bytes> {
+    backend.get(&key(number)).await.expect("reachable").map(|found| found.entry.data)
+}
+
+async fn works(backend: &Backing) {
+    set(backend, 1, "here".into()).await;
+    assert_eq!(get(backend, 1).await, Some("here".into()));
+}
+
+/// Why nothing can be stored.
+async fn refusal(backend: &Backing) -> String {
+    let stored = backend.store(&key(1), entry("x"), Lifetime::UntilEvicted, Condition::Always).await;
+    let error = stored.expect_err("the server must not be used");
+    assert!(matches!(error, strongroom_host::backend::Error::Unavailable { .. }), "{error}");
+    error.to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_is_reached_over_ipv6() {
+    let server = Memcached::start_on(Ipv6Addr::LOCALHOST.into(), &["-I", "3m"]);
+    assert!(server.text().starts_with("[::1]:"));
+    works(&backend(&server, MemcachedOptions::default())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_name_of_several_addresses_is_reached_at_the_one_that_answers() {
+    // `localhost` may be ::1 first; the server is on 127.0.0.1 only.
+    let server = Memcached::start();
+    let servers = Server::parse(&format!("localhost:{}", server.port())).into_iter().collect();
+    works(&Backing::new(MemcachedOptions { servers, timeout: PATIENCE, ..MemcachedOptions::default() }))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_is_reached_by_a_unix_socket() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let server = Memcached::start_unix(folder.path().join("socket"), &["-I", "3m"]);
+    works(&backend(&server, MemcachedOptions::default())).await;
+    drop(server);
+    let gone = Server::parse(&format!("unix:{}", folder.path().join("nothing").display()));
+    let options = MemcachedOptions { servers: gone.into_iter().collect(), ..MemcachedOptions::default() };
+    assert!(refusal(&Backing::new(options)).await.contains("No such file"));
+}
+
+fn as_user(user: &str, password: &str) -> MemcachedOptions {
+    let credentials = Some(Credentials::new(user, password).expect("two words"));
+    MemcachedOptions { credentials, ..MemcachedOptions::default() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_asks_takes_the_right_credentials_and_no_others() {
+    let file = tempfile::NamedTempFile::new().expect("a temporary directory");
+    fs::write(file.path(), "other:else\nhosts:cherry:pie\n").expect("it can be written");
+    let path = file.path().to_str().expect("UTF-8");
+    let server = Memcached::start_with(&["-Y", path]);
+    works(&backend(&server, as_user("hosts", "cherry:pie"))).await;
+    works(&backend(&server, as_user("other", "else"))).await;
+    for (user, password) in [("hosts", "cherry"), ("nobody", "cherry:pie"), ("other", "cherry:pie")] {
+        let reason = refusal(&backend(&server, as_user(user, password))).await;
+        assert!(reason.contains("does not accept the username and password"), "{reason}");
+        assert!(!reason.contains("cherry") && !reason.contains("nobody"), "{reason}");
+    }
+    let reason = refusal(&backend(&server, MemcachedOptions::default())).await;
+    assert!(reason.contains("asks for authentication"), "{reason}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_does_not_ask_keeps_no_credentials() {
+    let server = Memcached::start();
+    works(&backend(&server, as_user("hosts", "cherry"))).await;
+    assert_eq!(server.item("auth"), None);
+    let held = server.dump();
+    assert!(held.iter().all(|(_, data)| !data.windows(6).any(|bytes| bytes == b"cherry")));
+}
+
+fn over_tls(files: &TlsFiles) -> MemcachedOptions {
+    let tls = Some(Tls::new(files).expect("files of ours"));
+    MemcachedOptions { tls, ..MemcachedOptions::default() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_is_reached_over_tls_and_certificates_are_verified() {
+    let authority = Authority::new();
+    let server = authority.server(&["127.0.0.1"], &[], "");
+    works(&backend(&server, over_tls(&authority.files()))).await;
+
+    let reason = refusal(&backend(&server, over_tls(&Authority::new().files()))).await;
+    assert!(reason.contains("no TLS") && reason.contains("certificate"), "{reason}");
+    // The system's authorities don't know it either.
+    assert!(refusal(&backend(&server, over_tls(&TlsFiles::default()))).await.contains("no TLS"));
+    let other = TlsFiles { name: Some("cache.example".to_owned()), ..authority.files() };
+    let reason = refusal(&backend(&server, over_tls(&other))).await;
+    assert!(reason.contains("no TLS") && reason.contains("cache.example"), "{reason}");
+    // In plain, to a server that wants TLS; and with TLS, to one that does not have it.
+    let options = MemcachedOptions { timeout: Duration::from_secs(1), ..MemcachedOptions::default() };
+    let servers = Server::parse(&server.text()).into_iter().collect();
+    refusal(&Backing::new(MemcachedOptions { servers, ..options })).await;
+    let plain = Memcached::start();
+    assert!(refusal(&backend(&plain, over_tls(&authority.files()))).await.contains("no TLS"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_is_for_the_name_that_is_configured() {
+    let authority = Authority::new();
+    let server = authority.server(&["cache.example"], &[], "");
+    assert!(refusal(&backend(&server, over_tls(&authority.files()))).await.contains("no TLS"));
+    let named = TlsFiles { name: Some("cache.example".to_owned()), ..authority.files() };
+    works(&backend(&server, over_tls(&named))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_asks_for_a_certificate_takes_ours_and_no_stranger() {
+    let authority = Authority::new();
+    let ca = format!(",ssl_verify_mode=2,ssl_ca_cert={}", authority.ca().display());
+    let server = authority.server(&["127.0.0.1"], &[], &ca);
+    let ours = authority.certify("client", &["host-1.example"]);
+    let files = |ours: crate::certificates::Certified| TlsFiles {
+        certificate: Some(ours.certificate),
+        key: Some(ours.key),
+        ..authority.files()
+    };
+    works(&backend(&server, over_tls(&files(ours)))).await;
+    refusal(&backend(&server, over_tls(&authority.files()))).await;
+    let others = Authority::new();
+    refusal(&backend(&server, over_tls(&files(others.certify("client", &["host-1.example"]))))).await;
+
+    let mixed =
+        TlsFiles { key: Some(authority.certify("a", &["a"]).key), ..files(authority.certify("b", &["b"])) };
+    let error = Tls::new(&mixed).expect_err("the key is another one's").to_string();
+    assert!(error.contains("tls_key: "), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn credentials_go_over_tls_too() {
+    let file = tempfile::NamedTempFile::new().expect("a temporary directory");
+    fs::write(file.path(), "hosts:cherry\n").expect("it can be written");
+    let authority = Authority::new();
+    let server = authority.server(&["127.0.0.1"], &["-Y", file.path().to_str().expect("UTF-8")], "");
+    let credentials = Credentials::new("hosts", "cherry");
+    works(&backend(&server, MemcachedOptions { credentials, ..over_tls(&authority.files()) })).await;
+    let credentials = Credentials::new("hosts", "apple");
+    let wrong = MemcachedOptions { credentials, ..over_tls(&authority.files()) };
+    assert!(refusal(&backend(&server, wrong)).await.contains("does not accept"));
+}
+
+/// Before 1.6.39, memcached gets stuck where a TLS record ends within a request: `outbox` says why.
+#[tokio::test(flavor = "multi_thread")]
+async fn hundreds_of_writes_of_all_sizes_are_in_flight_over_tls_and_none_gets_stuck() {
+    const CALLERS: usize = 400;
+    const SIZES: [usize; 11] = [100, 500, 2000, 8191, 8192, 16_000, 16_384, 17_000, 50_000, 200_000, 1 << 20];
+    let authority = Authority::new();
+    let server = authority.server(&["127.0.0.1"], &["-I", "3m", "-m", "1024"], "");
+    let backend = Arc::new(backend(&server, over_tls(&authority.files())));
+    let noise = Bytes::from(noise(2 << 20));
+    let value = |number: usize, round: usize| {
+        // Small ones alone, then all sizes in an order without a pattern.
+        let size = if round == 0 { SIZES[number % 3] } else { SIZES[number * 7919 % 97 % SIZES.len()] };
+        noise.slice(number..number + size)
+    };
+    for round in 0..3 {
+        let begun = Instant::now();
+        let callers = (0..CALLERS).map(|number| {
+            let (backend, value) = (Arc::clone(&backend), value(number, round));
+            tokio::spawn(async move {
+                set(&backend, number, value.clone()).await;
+                assert!(get(&backend, number).await == Some(value), "a wrong value in round {round}");
+            })
+        });
+        for caller in callers.collect::<Vec<_>>() {
+            caller.await.expect("every write and read is answered");
+        }
+        println!("round {round}: {CALLERS} sets and gets over TLS in {:?}", begun.elapsed());
+    }
+    let keys: Vec<_> = (0..CALLERS).map(key).collect();
+    for keys in keys.chunks(20) {
+        assert!(backend.get_many(keys, 64 << 20).await.expect("reachable").iter().all(Option::is_some));
+    }
+}
