@@ -38,7 +38,8 @@ const MAY_IMPORT: &[(&str, &str)] = &[
 /// What only some files of `host/src` may name.
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("wasmtime::", &["lib.rs", "linker.rs", "ctx.rs", "guest_api/"]),
-    ("tokio::net", &["backend/memcached/connection"]),
+    ("tokio::net", &["backend/memcached/connection", "backend/classic/transport"]),
+    ("memcache_async", &["backend/classic/link"]),
     ("aes_gcm", &["codec/encryption"]),
     ("aes::", &["codec/encryption"]),
     ("argon2", &["codec/keyring"]),

@@ -3,15 +3,21 @@
 //! A backend sees storage keys, flags and sealed bytes. It knows nothing of tenants, kinds of values,
 //! ciphers or guests. One contract suite (`tests/it/backend_contract.rs`) runs against each.
 
+mod classic;
+mod exptime;
 mod memcached;
 mod memory;
+mod negotiated;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use classic::Classic;
 pub use memcached::{Address, Memcached, MemcachedOptions, Server, ServerReport};
 pub use memory::Memory;
+pub use negotiated::Negotiated;
 
 use crate::stored::{StorageKey, Stored};
 use crate::ttl::Lifetime;
@@ -116,6 +122,29 @@ pub trait Backend: Send + Sync + 'static {
     ///
     /// [`Error::Unavailable`]; [`Error::OutcomeUnknown`].
     async fn abandon_fill(&self, key: &StorageKey, version: u64) -> Result<(), Error>;
+}
+
+/// In which protocol a memcached server is spoken to.
+///
+/// All hosts of a deployment must use the same: what is written in one is not found in the other.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Protocol {
+    /// The meta commands, by [`Memcached`].
+    #[default]
+    Meta,
+    /// The commands from before them, by [`Classic`].
+    Classic,
+    /// Whichever the server knows, by [`Negotiated`].
+    Auto,
+}
+
+/// The backend for a memcached server, which is connected to when it is first needed.
+pub fn over(options: MemcachedOptions, protocol: Protocol) -> Arc<dyn Backend> {
+    match protocol {
+        Protocol::Meta => Arc::new(Memcached::new(options)),
+        Protocol::Classic => Arc::new(Classic::new(options)),
+        Protocol::Auto => Arc::new(Negotiated::new(options)),
+    }
 }
 
 /// An entry as stored, with the version of the write that stored it.
