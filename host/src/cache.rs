@@ -13,7 +13,7 @@ mod pipeline;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::backend::{Backend, Memcached, MemcachedOptions, Memory};
+use crate::backend::{self, Backend, MemcachedOptions, Memory};
 use crate::clock::Clock;
 use crate::codec::{Codec, CodecOptions, Keyring, Sealer, Secret};
 use crate::config::Config;
@@ -74,12 +74,11 @@ impl Cache {
         let Some(options) = server_options(&config, &codec) else {
             return Ok(Self::assemble_in_memory(config, codec));
         };
-        let memcached = Memcached::new(options);
-        if let Err(error) = memcached.report().await {
+        if let Err(error) = backend::reach(&options, config.protocol).await {
             tracing::warn!(%error, "no cache server yet; reads and writes are unavailable until there is");
         }
-        let time = Some(config.timeout);
-        Ok(Self::assemble(config, codec, Arc::new(memcached), time))
+        let (backend, time) = (backend::over(options, config.protocol), Some(config.timeout));
+        Ok(Self::assemble(config, codec, backend, time))
     }
 
     /// How the configured server is reached, or `None` where entries live in this process: for programs that

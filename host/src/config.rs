@@ -10,7 +10,7 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::backend::{Address, Server};
+use crate::backend::{Address, Protocol, Server};
 use crate::codec::{Purpose, Secret};
 use crate::error::Error;
 use crate::limits;
@@ -44,6 +44,7 @@ pub struct Config {
     pub(crate) port: u16,
     /// The servers, where they were given as a list; there is no host then.
     pub(crate) listed: Vec<Server>,
+    pub(crate) protocol: Protocol,
     pub(crate) connections: usize,
     pub(crate) connect_timeout: Duration,
     pub(crate) timeout: Duration,
@@ -90,6 +91,7 @@ impl Default for Config {
             host: None,
             port: PORT,
             listed: Vec::new(),
+            protocol: Protocol::default(),
             connections: limits::CONNECTIONS,
             connect_timeout: limits::CONNECT_TIMEOUT,
             timeout: limits::TIMEOUT,
@@ -174,6 +176,13 @@ impl Config {
         self.listed = servers;
         self.host = None;
         Ok(self)
+    }
+
+    /// In which protocol the servers are spoken to; the meta one unless set. All hosts must speak the same.
+    #[must_use]
+    pub fn protocol(mut self, protocol: Protocol) -> Self {
+        self.protocol = protocol;
+        self
     }
 
     /// How many connections to each server a multi-thread runtime shares; 1 unless set. (Every current-thread
@@ -351,6 +360,11 @@ impl Config {
             Some(host) => Address::tcp(host, self.port).map(Server::at).into_iter().collect(),
             None => self.listed.clone(),
         }
+    }
+
+    /// In which protocol the servers are spoken to.
+    pub fn server_protocol(&self) -> Protocol {
+        self.protocol
     }
 
     /// Whether entries are encrypted.

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use strongroom_host::backend::{
-    Backend, Begun, Condition, Error, Memcached as Backing, MemcachedOptions, Memory, Server, Step,
-    StoreOutcome,
+    Backend, Begun, Condition, Error, MemcachedOptions, Memory, Protocol, Server, Step, StoreOutcome, over,
 };
 use strongroom_host::{Clock, Flags, Kind, Lifetime, StorageKey, Stored};
 
@@ -30,16 +29,16 @@ impl Place {
         Self { backend, clock: Some(clock), _server: None }
     }
 
-    fn memcached() -> Self {
+    fn memcached(protocol: Protocol) -> Self {
         let server = Memcached::start();
-        let backend = Arc::new(Backing::new(MemcachedOptions {
+        let options = MemcachedOptions {
             servers: Server::parse(&format!("127.0.0.1:{}", server.port())).into_iter().collect(),
             connect_timeout: Duration::from_secs(5),
             timeout: Duration::from_secs(5),
             item_bytes_max: VALUE_BYTES_MAX,
             ..MemcachedOptions::default()
-        }));
-        Self { backend, clock: None, _server: Some(server) }
+        };
+        Self { backend: over(options, protocol), clock: None, _server: Some(server) }
     }
 
     async fn pass(&self, time: Duration) {
@@ -65,7 +64,12 @@ macro_rules! contract {
 
             #[tokio::test(flavor = "multi_thread")]
             async fn memcached() {
-                check(&Place::memcached()).await;
+                check(&Place::memcached(Protocol::Meta)).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn memcached_classic() {
+                check(&Place::memcached(Protocol::Classic)).await;
             }
         }
     };

@@ -147,6 +147,18 @@ pub fn over(options: MemcachedOptions, protocol: Protocol) -> Arc<dyn Backend> {
     }
 }
 
+/// Reaches a memcached server once, on a connection of its own.
+///
+/// # Errors
+///
+/// [`Error::Unavailable`] where it can't be reached, or does not speak the protocol, with the reason.
+pub async fn reach(options: &MemcachedOptions, protocol: Protocol) -> Result<(), Error> {
+    match protocol {
+        Protocol::Meta => Memcached::new(options.clone()).report().await.map(drop),
+        Protocol::Classic | Protocol::Auto => classic::probe(options).await.map(drop),
+    }
+}
+
 /// An entry as stored, with the version of the write that stored it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Versioned {
