@@ -16,6 +16,8 @@ mod fetch;
 
 // The host from outside.
 mod backend_contract;
+mod differential;
+mod classic;
 mod generations;
 mod at_rest;
 mod failure;

@@ -63,7 +63,8 @@ impl Negotiated {
 
 /// Whether this is the version of a memcached that has what the meta protocol needs. A proxy's own is none.
 fn is_recent(version: &str) -> bool {
-    let digits = |part: &str| part.split(|c: char| !c.is_ascii_digit()).next().and_then(|part| part.parse().ok());
+    let digits =
+        |part: &str| part.split(|c: char| !c.is_ascii_digit()).next().and_then(|part| part.parse().ok());
     let parts: Option<Vec<u32>> = version.splitn(3, '.').map(digits).collect();
     parts.is_some_and(|parts| parts.len() == 3 && parts[..] >= META_VERSION_MIN[..])
 }

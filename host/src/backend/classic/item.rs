@@ -148,11 +148,7 @@ mod tests {
     #[test]
     fn the_layout_is_as_documented() {
         let bytes = item(0x0102_0304, b"xy", Some(NOW.0)).encode();
-        let expected = [
-            &[0xc1, 1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0, 7][..],
-            &NOW.0.to_be_bytes(),
-            b"xy",
-        ];
+        let expected = [&[0xc1, 1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0, 7][..], &NOW.0.to_be_bytes(), b"xy"];
         assert_eq!(bytes, expected.concat());
     }
 
@@ -178,7 +174,11 @@ mod tests {
         assert_eq!(ttl(Some(NOW.0 + 1001)), 3);
         let days = 30 * 24 * 60 * 60;
         assert_eq!(ttl(Some(NOW.0 + (days - 1) * 1000)), days as u32);
-        assert_eq!(ttl(Some(NOW.0 + days * 1000)), 1_800_000_000 + days as u32 + 1, "absolute beyond 30 days");
+        assert_eq!(
+            ttl(Some(NOW.0 + days * 1000)),
+            1_800_000_000 + days as u32 + 1,
+            "absolute beyond 30 days"
+        );
         assert_eq!(ttl(Some(u64::MAX)), i32::MAX.unsigned_abs(), "no later than memcached can count");
     }
 

@@ -109,7 +109,9 @@ impl<'a> Operation<'a> {
         let found = loop {
             match held.link.get_many(&distinct, item_bytes_max, bytes_max, self.deadline).await {
                 Ok(found) => break found,
-                Err(Fault::Refused(Violation::BatchTooLarge | Violation::Oversized { .. })) => return Ok(None),
+                Err(Fault::Refused(Violation::BatchTooLarge | Violation::Oversized { .. })) => {
+                    return Ok(None);
+                }
                 Err(fault) => held = self.instead(held, fault).await?,
             }
         };
