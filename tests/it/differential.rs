@@ -1,5 +1,5 @@
-//! Random operations on three backends at once, whose outcomes must be the same: memory, and one real memcached
-//! over both of its protocols, by two independent clients.
+//! Random operations on three backends at once, whose outcomes must be the same: memory, and one real
+//! memcached over both of its protocols, by two independent clients.
 
 use std::sync::Arc;
 use std::time::Duration;

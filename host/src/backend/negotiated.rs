@@ -16,8 +16,8 @@ use crate::ttl::Lifetime;
 /// The first version with all the meta commands that [`Memcached`] needs.
 const META_VERSION_MIN: [u32; 3] = [1, 6, 18];
 
-/// A memcached server, spoken to in the meta protocol where it is memcached 1.6.18 or later and knows the meta
-/// commands, and else in the classic one.
+/// A memcached server, spoken to in the meta protocol where it is memcached 1.6.18 or later and knows the
+/// meta commands, and else in the classic one.
 ///
 /// Nothing is guessed: as long as the server can't be reached, operations are unavailable, and the first that
 /// reaches it asks. What it answered then holds for as long as this value lives. Of several servers the first

@@ -10,12 +10,12 @@
 //! | 13-20 | when it is over, its grace included: Unix time in milliseconds, big-endian; 0: when evicted |
 //! | 21- | the sealed value; empty for a fill's placeholder |
 //!
-//! The version is a random number of ours and not the server's CAS id, for three reasons: it outlives a touch,
-//! which has to write the item again; it is known before the item is stored; and a server that was restarted
-//! counts its CAS ids from the start, so that an old one would fit a new item.
+//! The version is a random number of ours and not the server's CAS id, for three reasons: it outlives a
+//! touch, which has to write the item again; it is known before the item is stored; and a server that was
+//! restarted counts its CAS ids from the start, so that an old one would fit a new item.
 //!
-//! memcached's own expiry can't be asked for in this protocol, and counts in whole seconds. It is set a little
-//! later than the one in the item, which decides.
+//! memcached's own expiry can't be asked for in this protocol, and counts in whole seconds. It is set a
+//! little later than the one in the item, which decides.
 
 use std::num::NonZeroU32;
 use std::time::Duration;

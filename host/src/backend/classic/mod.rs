@@ -44,15 +44,18 @@ use crate::turns::Turns;
 ///
 /// | | [`Memcached`](super::Memcached) | here |
 /// |---|---|---|
-/// | a reply is matched with its request | by a number in each, and by order | by order, and by key where it holds a value |
-/// | whatever else comes | ends the connection | ends the connection |
-/// | operations on one connection | any number | one |
-/// | a write | one exchange | two: a look, and a change of just what was seen; the look reads the old value |
-/// | writes of one key from several hosts at once | all are done | after 64 lost races in a row: unavailable |
-/// | a batch of writes | one exchange for all | two exchanges for each key, up to 8 keys at once |
-/// | a lifetime | ends by the server's clock | ends by the clock of the host that reads, or the server's: hosts' clocks must agree within a second, or entries end early, and their grace is judged wrongly |
-/// | the server's limit on items | known, and checked before sending | learnt by being refused; `TooLarge::limit` is then no more than an upper bound |
-/// | a deleted entry | is removed | is replaced by an item of 21 bytes that is over, and removed by the server when it notices |
+/// | replies are matched with requests by | order, and a number in each | order, and key where there is one |
+/// | requests at once on one connection | any number | one |
+/// | a write takes | one exchange | two, of which the first reads the old value |
+/// | writes of one key by several hosts at once | all are done | after 64 lost races: unavailable |
+/// | a batch of writes takes | one exchange | two for each key, for up to 8 keys at once |
+/// | lifetimes end by | the server's clock | the clock of whoever reads, or the server's |
+/// | the server's limit on items | is asked for | is learnt by being refused |
+/// | what is deleted | is removed | is replaced by an item of 21 bytes that is over |
+///
+/// So hosts' clocks must agree within a second: where one is ahead, entries end early for it, and grace is
+/// misjudged. And where the server refuses an entry, [`Error::TooLarge`] names one byte less than what was
+/// refused, and not what would be taken.
 ///
 /// What is stronger: every operation is atomic, [`touch`](Backend::touch) included, and a version is never
 /// given twice even where the server is restarted.
