@@ -125,8 +125,8 @@ impl Host {
     }
 }
 
-/// Another host's view of a server. It is patient: a machine that also builds something can be slow for longer
-/// than the default allows.
+/// Another host's view of a server. It is patient: a machine that also builds something can be slow for
+/// longer than the default allows.
 pub(crate) async fn connect(config: Config, server: &Memcached) -> Cache {
     let patience = Duration::from_secs(5);
     let config = config.timeout(patience).and_then(|config| config.connect_timeout(patience));

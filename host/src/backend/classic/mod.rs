@@ -165,17 +165,20 @@ impl Backend for Classic {
         let lanes = lanes(first.into_iter().collect());
         let deleted = join_all(lanes.into_iter().map(delete_lane)).await;
         let mut failure = None;
-        let mut is_any_done = false;
+        let mut may_be_done = false;
         for (place, deleted) in deleted.into_iter().flatten() {
             match deleted {
-                Ok(was_live) => (were_live[place], is_any_done) = (was_live, true),
-                Err(error) => failure = Some(error),
+                Ok(was_live) => (were_live[place], may_be_done) = (was_live, true),
+                Err(error) => {
+                    may_be_done |= matches!(error, Error::OutcomeUnknown { .. });
+                    failure = Some(error);
+                }
             }
         }
         match failure {
             None => Ok(were_live),
-            // Some of it has happened.
-            Some(Error::Unavailable { reason }) if is_any_done => Err(Error::OutcomeUnknown { reason }),
+            // Some of it has happened, or may have.
+            Some(Error::Unavailable { reason }) if may_be_done => Err(Error::OutcomeUnknown { reason }),
             Some(error) => Err(error),
         }
     }

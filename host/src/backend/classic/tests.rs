@@ -358,6 +358,23 @@ async fn a_write_without_a_reply_has_an_unknown_outcome() {
 }
 
 #[tokio::test]
+async fn a_batch_that_is_half_done_has_an_unknown_outcome() {
+    let (classic, _) = peer(|_, line| match line.split(' ').next() {
+        Some("gets") if line.contains(OTHER_KEY) => send("ERROR\r\n"),
+        Some("gets") => Act::Send(value_of(KEY, entry("old"))),
+        Some("cas") => send("STORED\r\n"),
+        _ => Act::Nothing,
+    })
+    .await;
+    let nothing = classic.delete_many(&[other_key()]).await;
+    assert!(matches!(nothing, Err(Error::Unavailable { .. })), "{nothing:?}");
+    for keys in [[key(), other_key()], [other_key(), key()]] {
+        let half = classic.delete_many(&keys).await;
+        assert!(matches!(half, Err(Error::OutcomeUnknown { .. })), "{half:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_read_without_a_reply_is_unavailable() {
     for silence in
         [Act::Nothing, Act::Last(b"VALUE".to_vec()), send("SERVER_ERROR no\r\n"), send("ERROR\r\n")]
