@@ -16,7 +16,7 @@ use strongroom_host::{Clock, Flags, Kind, Lifetime, StorageKey, Stored};
 use crate::memcached::Memcached;
 
 /// Enough that each operation meets every other one in most states of a key, in a few seconds.
-const CASES: u32 = 80;
+const CASES: u32 = 250;
 const OPERATIONS_MAX: usize = 40;
 
 /// So few that operations meet.
