@@ -1,8 +1,6 @@
 //! What the commands for operators need: a server, and whose entries they are about.
 
-use std::sync::Arc;
-
-use strongroom_host::backend::{Memcached, MemcachedOptions};
+use strongroom_host::backend::{self, MemcachedOptions};
 use strongroom_host::{Cache, Config, Partition};
 
 use crate::failure::Failure;
@@ -43,7 +41,8 @@ pub(crate) async fn cache(config: Config) -> Result<Cache, Failure> {
 
 /// The cache on these servers, which are not asked anything yet.
 pub(crate) fn over(config: Config, options: MemcachedOptions) -> Result<Cache, Failure> {
-    Cache::with_backend(config, Arc::new(Memcached::new(options))).map_err(|error| Failure::of_host(&error))
+    let backend = backend::over(options, config.server_protocol());
+    Cache::with_backend(config, backend).map_err(|error| Failure::of_host(&error))
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ mod pipeline;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::backend::{Backend, Memcached, MemcachedOptions, Memory, Server, ServerHealth};
+use crate::backend::{self, Backend, Memcached, MemcachedOptions, Memory, Protocol, Server, ServerHealth};
 use crate::clock::Clock;
 use crate::codec::{Codec, CodecOptions, Keyring, Sealer, Secret};
 use crate::config::{Config, check_servers};
@@ -76,6 +76,14 @@ impl Cache {
         let Some(options) = server_options(&config, &codec)? else {
             return Ok(Self::assemble_in_memory(config, codec));
         };
+        let time = Some(config.timeout);
+        if config.protocol != Protocol::Meta {
+            if let Err(error) = backend::reach(&options, config.protocol).await {
+                tracing::warn!(%error, "no cache server yet; reads and writes are unavailable until there is");
+            }
+            let backend = backend::over(options, config.protocol);
+            return Ok(Self::assemble(config, codec, (backend, None), time));
+        }
         let memcached = match config.discovery {
             true => Memcached::discover(options).await,
             false => Arc::new(Memcached::new(options)),
@@ -85,7 +93,6 @@ impl Cache {
                 tracing::warn!(%server, %error, "no cache server yet; what lives there is unavailable");
             }
         }
-        let time = Some(config.timeout);
         let backend = Arc::clone(&memcached);
         Ok(Self::assemble(config, codec, (backend, Some(memcached)), time))
     }

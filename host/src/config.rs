@@ -14,7 +14,7 @@ use std::time::Duration;
 
 pub(crate) use self::servers::check_servers;
 pub(crate) use self::transport::Transport;
-use crate::backend::{Address, Server};
+use crate::backend::{Address, Protocol, Server};
 use crate::codec::{Purpose, Secret};
 use crate::error::Error;
 use crate::limits;
@@ -49,6 +49,7 @@ pub struct Config {
     /// The servers, where they were given as a list; there is no host then.
     pub(crate) listed: Vec<Server>,
     pub(crate) discovery: bool,
+    pub(crate) protocol: Protocol,
     pub(crate) connections: usize,
     pub(crate) connect_timeout: Duration,
     pub(crate) timeout: Duration,
@@ -98,6 +99,7 @@ impl Default for Config {
             port: PORT,
             listed: Vec::new(),
             discovery: false,
+            protocol: Protocol::default(),
             connections: limits::CONNECTIONS,
             connect_timeout: limits::CONNECT_TIMEOUT,
             timeout: limits::TIMEOUT,
@@ -179,6 +181,13 @@ impl Config {
         self.listed = check_servers(servers)?;
         self.host = None;
         Ok(self)
+    }
+
+    /// In which protocol the servers are spoken to; the meta one unless set. All hosts must speak the same.
+    #[must_use]
+    pub fn protocol(mut self, protocol: Protocol) -> Self {
+        self.protocol = protocol;
+        self
     }
 
     /// How many connections to each server a multi-thread runtime shares; 1 unless set. (Every current-thread
@@ -356,6 +365,11 @@ impl Config {
             Some(host) => Address::tcp(host, self.port).map(Server::at).into_iter().collect(),
             None => self.listed.clone(),
         }
+    }
+
+    /// In which protocol the servers are spoken to.
+    pub fn server_protocol(&self) -> Protocol {
+        self.protocol
     }
 
     /// Whether entries are encrypted.

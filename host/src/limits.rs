@@ -65,6 +65,13 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Connections to each server that a multi-thread runtime shares, unless configured.
 pub const CONNECTIONS: usize = 1;
 
+/// Connections to a server over the classic protocol, unless more are configured. Each serves one operation
+/// at a time, so this is how many of a host's operations are under way at once; more wait for their turn.
+pub const CLASSIC_CONNECTIONS: usize = 32;
+
+/// How many of those one batch may use at once, so that others find a free one.
+pub const CLASSIC_BATCH_CONNECTIONS: usize = 8;
+
 /// Most servers of one deployment. Choosing one for a key looks at each.
 pub const SERVERS_MAX: usize = 256;
 

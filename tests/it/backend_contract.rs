@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use strongroom_host::backend::{
-    Backend, Begun, Condition, Error, Memcached as Backing, MemcachedOptions, Memory, Server, Step,
-    StoreOutcome, Tls,
+    Backend, Begun, Condition, Error, MemcachedOptions, Memory, Protocol, Server, Step, StoreOutcome, Tls,
+    over,
 };
 use strongroom_host::{Clock, Flags, Kind, Lifetime, StorageKey, Stored};
 use tempfile::TempDir;
@@ -34,32 +34,33 @@ impl Place {
         Self { backend, clock: Some(clock), _server: None, _folder: None }
     }
 
-    fn memcached() -> Self {
-        Self::on(Memcached::start(), MemcachedOptions::default(), None)
+    fn memcached(protocol: Protocol) -> Self {
+        Self::on(Memcached::start(), MemcachedOptions::default(), protocol, None)
     }
 
     fn unix() -> Self {
         let folder = tempfile::tempdir().expect("a temporary directory");
         let server = Memcached::start_unix(folder.path().join("socket"), &["-I", "3m"]);
-        Self::on(server, MemcachedOptions::default(), Some(folder))
+        Self::on(server, MemcachedOptions::default(), Protocol::Meta, Some(folder))
     }
 
     fn tls() -> Self {
         let authority = Authority::new();
         let server = authority.server(&["127.0.0.1"], &["-I", "3m"], "");
         let tls = Some(Tls::new(&authority.files()).expect("files of ours"));
-        Self::on(server, MemcachedOptions { tls, ..MemcachedOptions::default() }, Some(authority.folder))
+        let options = MemcachedOptions { tls, ..MemcachedOptions::default() };
+        Self::on(server, options, Protocol::Meta, Some(authority.folder))
     }
 
-    fn on(server: Memcached, options: MemcachedOptions, folder: Option<TempDir>) -> Self {
-        let backend = Arc::new(Backing::new(MemcachedOptions {
+    fn on(server: Memcached, options: MemcachedOptions, protocol: Protocol, folder: Option<TempDir>) -> Self {
+        let options = MemcachedOptions {
             servers: Server::parse(&server.text()).into_iter().collect(),
             connect_timeout: Duration::from_secs(5),
             timeout: Duration::from_secs(5),
             item_bytes_max: VALUE_BYTES_MAX,
             ..options
-        }));
-        Self { backend, clock: None, _server: Some(server), _folder: folder }
+        };
+        Self { backend: over(options, protocol), clock: None, _server: Some(server), _folder: folder }
     }
 
     async fn pass(&self, time: Duration) {
@@ -85,7 +86,12 @@ macro_rules! contract {
 
             #[tokio::test(flavor = "multi_thread")]
             async fn memcached() {
-                check(&Place::memcached()).await;
+                check(&Place::memcached(Protocol::Meta)).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn memcached_classic() {
+                check(&Place::memcached(Protocol::Classic)).await;
             }
 
             #[tokio::test(flavor = "multi_thread")]

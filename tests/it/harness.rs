@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
-use strongroom_host::backend::{Backend, Memory};
+use strongroom_host::backend::{Backend, Memory, Protocol};
 use strongroom_host::{Cache, CacheCtx, CacheCtxView, CacheView, Clock, Config, Grants};
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::{Engine, StoreLimits, StoreLimitsBuilder};
@@ -125,8 +125,8 @@ impl Host {
     }
 }
 
-/// Another host's view of a server. It is patient: a machine that also builds something can be slow for longer
-/// than the default allows.
+/// Another host's view of a server. It is patient: a machine that also builds something can be slow for
+/// longer than the default allows.
 pub(crate) async fn connect(config: Config, server: &Memcached) -> Cache {
     let patience = Duration::from_secs(5);
     let config = config.timeout(patience).and_then(|config| config.connect_timeout(patience));
@@ -147,6 +147,7 @@ pub(crate) async fn passes_on_both(guest: &str) {
         ("memory, encrypted", Host::on_memory(encrypted())),
         ("memcached", Host::on_memcached(Config::new()).await),
         ("memcached, encrypted", Host::on_memcached(encrypted()).await),
+        ("memcached, classic", Host::on_memcached(Config::new().protocol(Protocol::Classic)).await),
     ];
     for (name, host) in &hosts {
         let ended = host.run(guest, Invocation::default()).await;

@@ -20,6 +20,8 @@ mod fetch;
 // The host from outside.
 mod backend_contract;
 mod transport;
+mod differential;
+mod classic;
 mod generations;
 mod at_rest;
 mod failure;

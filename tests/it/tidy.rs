@@ -38,7 +38,16 @@ const MAY_IMPORT: &[(&str, &str)] = &[
 /// What only some files of `host/src` may name.
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("wasmtime::", &["lib.rs", "linker.rs", "ctx.rs", "guest_api/"]),
-    ("tokio::net", &["backend/memcached/connection", "backend/memcached/dial", "backend/memcached/tls"]),
+    (
+        "tokio::net",
+        &[
+            "backend/memcached/connection",
+            "backend/memcached/dial",
+            "backend/memcached/tls",
+            "backend/classic/transport",
+        ],
+    ),
+    ("memcache_async", &["backend/classic/link"]),
     ("tokio_rustls", &["backend/memcached/dial", "backend/memcached/tls"]),
     ("rustls_native_certs", &["backend/memcached/tls"]),
     ("aes_gcm", &["codec/encryption"]),

@@ -3,20 +3,26 @@
 //! A backend sees storage keys, flags and sealed bytes. It knows nothing of tenants, kinds of values,
 //! ciphers or guests. One contract suite (`tests/it/backend_contract.rs`) runs against each.
 
+mod classic;
+mod exptime;
 mod mark;
 mod memcached;
 mod memory;
+mod negotiated;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use classic::Classic;
 pub use memcached::{
     Address, Credentials, Memcached, MemcachedOptions, Server, ServerHealth, ServerReport, ServerState,
 };
 #[cfg(feature = "tls")]
 pub use memcached::{Tls, TlsFiles};
 pub use memory::Memory;
+pub use negotiated::Negotiated;
 
 use crate::stored::{StorageKey, Stored};
 use crate::ttl::Lifetime;
@@ -152,6 +158,41 @@ pub trait Backend: Send + Sync + 'static {
     /// [`Error::Unavailable`]; [`Error::OutcomeUnknown`].
     async fn advance_mark(&self, key: &StorageKey, number: u64) -> Result<u64, Error> {
         mark::write(self, key, mark::Write::Advance(number)).await
+    }
+}
+
+/// In which protocol a memcached server is spoken to.
+///
+/// All hosts of a deployment must use the same: what is written in one is not found in the other.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Protocol {
+    /// The meta commands, by [`Memcached`].
+    #[default]
+    Meta,
+    /// The commands from before them, by [`Classic`].
+    Classic,
+    /// Whichever the server knows, by [`Negotiated`].
+    Auto,
+}
+
+/// The backend for a memcached server, which is connected to when it is first needed.
+pub fn over(options: MemcachedOptions, protocol: Protocol) -> Arc<dyn Backend> {
+    match protocol {
+        Protocol::Meta => Arc::new(Memcached::new(options)),
+        Protocol::Classic => Arc::new(Classic::new(options)),
+        Protocol::Auto => Arc::new(Negotiated::new(options)),
+    }
+}
+
+/// Reaches a memcached server once, on a connection of its own.
+///
+/// # Errors
+///
+/// [`Error::Unavailable`] where it can't be reached, or does not speak the protocol, with the reason.
+pub async fn reach(options: &MemcachedOptions, protocol: Protocol) -> Result<(), Error> {
+    match protocol {
+        Protocol::Meta => Memcached::new(options.clone()).report().await.map(drop),
+        Protocol::Classic | Protocol::Auto => classic::probe(options).await.map(drop),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Config, OnUnavailable};
-use crate::backend::Server;
+use crate::backend::{Protocol, Server};
 use crate::error::Error;
 
 /// Settings as text.
@@ -89,6 +89,12 @@ const SETTINGS: &[Setting] = &[
     one("port", |config, text| config.port(number(&text[0], "a number from 1 to 65535")?)),
     many("servers", read_servers),
     one("discovery", |config, text| Ok(config.discovery(flag(&text[0])?))),
+    one("protocol", |config, text| match text[0].as_str() {
+        "meta" => Ok(config.protocol(Protocol::Meta)),
+        "classic" => Ok(config.protocol(Protocol::Classic)),
+        "auto" => Ok(config.protocol(Protocol::Auto)),
+        _ => Err(Error::invalid_config("allowed are meta, classic, auto")),
+    }),
     one("connections", |config, text| config.connections(number(&text[0], "a number from 1 to 64")?)),
     one("connect_timeout", |config, text| config.connect_timeout(seconds(&text[0])?)),
     one("timeout", |config, text| config.timeout(seconds(&text[0])?)),

@@ -28,53 +28,16 @@ mod line;
 #[cfg(test)]
 mod tests;
 
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::backend::Step;
 use crate::stored::{Flags, StorageKey, Stored};
-use crate::ttl::Lifetime;
 
+pub(super) use crate::backend::exptime::Ttl;
 pub(super) use decode::{Bounds, Decoder};
 pub(super) use line::{Expected, ProtocolError};
-
-/// Up to here memcached takes a lifetime as relative, beyond it as an absolute Unix time.
-const RELATIVE_SECONDS_MAX: u32 = 30 * 24 * 60 * 60;
-
-/// memcached keeps absolute times as `int32`; one beyond it is over at once.
-const ABSOLUTE_SECONDS_MAX: u32 = i32::MAX.unsigned_abs();
-
-/// An absolute time that is long over.
-const OVER: u32 = RELATIVE_SECONDS_MAX + 1;
-
-/// One second can be over at once on a server whose clock ticks in whole seconds; two last at least
-/// one.
-const SECONDS_MIN: NonZeroU32 = NonZeroU32::MIN.saturating_add(1);
-
-/// A lifetime as memcached takes it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Ttl(u32);
-
-impl Ttl {
-    /// A lifetime with the grace that comes on top, at the given Unix time.
-    pub(super) fn new(lifetime: Lifetime, grace: Duration, unix_seconds: u64) -> Self {
-        let seconds = match lifetime {
-            Lifetime::UntilEvicted => return Self(0),
-            Lifetime::Seconds(seconds) => seconds.max(SECONDS_MIN).get(),
-            Lifetime::Remaining(remaining) => u32::try_from(remaining.as_secs()).unwrap_or(u32::MAX),
-        };
-        match seconds.saturating_add(u32::try_from(grace.as_secs()).unwrap_or(u32::MAX)) {
-            0 => Self(OVER),
-            seconds @ ..=RELATIVE_SECONDS_MAX => Self(seconds),
-            seconds => {
-                let end = unix_seconds.saturating_add(u64::from(seconds));
-                Self(u32::try_from(end).map_or(ABSOLUTE_SECONDS_MAX, |end| end.min(ABSOLUTE_SECONDS_MAX)))
-            }
-        }
-    }
-}
 
 /// What is asked of memcached.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -259,16 +222,16 @@ impl Request {
             Self::Look(key) => command(out, b"mg ", key, b" f t c"),
             Self::Lease(key, ttl) => {
                 command(out, b"mg ", key, b" f t c v");
-                number(out, b" N", u64::from(ttl.0));
+                number(out, b" N", u64::from(ttl.get()));
             }
             Self::Touch(key, ttl) => {
                 command(out, b"mg ", key, b" f t c");
-                number(out, b" T", u64::from(ttl.0));
+                number(out, b" T", u64::from(ttl.get()));
             }
             Self::Store { key, entry, ttl, when } => {
                 command(out, b"ms ", key, b"");
                 number(out, b" ", entry.data.len() as u64);
-                number(out, b" T", u64::from(ttl.0));
+                number(out, b" T", u64::from(ttl.get()));
                 number(out, b" F", u64::from(entry.flags.0));
                 match when {
                     When::Always => {}

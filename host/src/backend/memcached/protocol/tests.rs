@@ -3,7 +3,9 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::backend::exptime::RELATIVE_SECONDS_MAX;
 use crate::stored::Kind;
+use crate::ttl::Lifetime;
 
 const NOW: u64 = 1_800_000_000;
 
