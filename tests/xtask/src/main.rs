@@ -1,5 +1,6 @@
-//! The project's own commands: `cargo xtask demo` and `cargo xtask test`. Each installs what it needs first.
+//! The project's own commands: `cargo xtask demo`, `test` and `compare`. Each installs what it needs first.
 
+mod compare;
 mod demo;
 mod install;
 mod test;
@@ -12,13 +13,16 @@ type Outcome = Result<(), String>;
 
 const USAGE: &str = "\
 cargo xtask demo    an example extension for two tenants and two sessions, on the in-process cache
-cargo xtask test    everything that CI checks; installs memcached where it can";
+cargo xtask test    everything that CI checks; installs memcached where it can
+cargo xtask compare [--quick | --help | ...]
+                    the memcached engine beside other clients, into host/benches/RESULTS.md (about 8 minutes)";
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1);
-    let outcome = match (arguments.next().as_deref(), arguments.next()) {
-        (Some("demo"), None) => demo::run(),
-        (Some("test"), None) => test::run(),
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let outcome = match arguments.split_first() {
+        Some((command, [])) if command == "demo" => demo::run(),
+        Some((command, [])) if command == "test" => test::run(),
+        Some((command, options)) if command == "compare" => compare::run(options),
         _ => Err(format!("usage:\n{USAGE}")),
     };
     match outcome {
