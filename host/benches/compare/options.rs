@@ -11,7 +11,7 @@ cargo xtask compare [OPTIONS], or cargo bench -p strongroom-host --bench compare
 Without --only it measures everything and writes host/benches/RESULTS.md.
   --quick             a smoke run: 2 rounds of 100 ms each, printed and not written
   --rounds N          turns of each contestant [5; with --only 1]
-  --seconds S         length of a round [1.5]
+  --seconds S         length of a round [1]
   --output FILE       where to write the tables, instead
   --date TEXT         the date to name [the system's]
 
@@ -107,7 +107,7 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Asked, String> {
     } else {
         1
     };
-    let default_length = Duration::from_millis(if is_quick { 100 } else { 1500 });
+    let default_length = Duration::from_millis(if is_quick { 100 } else { 1000 });
     let results = || Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/RESULTS.md");
     Ok(Asked::Run(Options {
         rounds: rounds.unwrap_or(default_rounds),

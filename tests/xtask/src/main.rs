@@ -15,7 +15,7 @@ const USAGE: &str = "\
 cargo xtask demo    an example extension for two tenants and two sessions, on the in-process cache
 cargo xtask test    everything that CI checks; installs memcached where it can
 cargo xtask compare [--quick | --help | ...]
-                    the memcached engine beside other clients, into host/benches/RESULTS.md (about 8 minutes)";
+                    the memcached engine beside other clients, into host/benches/RESULTS.md (about 6 minutes)";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
