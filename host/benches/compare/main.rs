@@ -1,7 +1,7 @@
 //! The memcached engine beside other clients, on a server of its own: `cargo xtask compare`.
 //!
-//! A round is one client under one load for about a second. The rounds of all contestants of a series take turns
-//! (A B A B), so that a slow minute of the machine hits them all. Not a criterion benchmark: it is the
+//! A round is one client under one load for about a second. The rounds of all contestants of a series take
+//! turns (A B A B), so that a slow minute of the machine hits them all. Not a criterion benchmark: it is the
 //! callers' concurrency that is measured.
 //!
 //! `-- --help` lists what can be asked for; `--only` runs one series for a profiler.

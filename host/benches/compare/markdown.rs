@@ -15,7 +15,8 @@ const HOW_TO_READ: &str = "\
 - Every figure is the median of the rounds. A ratio is the median of the ratios to memcache-async with a connection for each
   caller **in the same turn**, with the lowest and the highest in parentheses. Above 1 is more; for latencies, below 1 is
   better.
-- CPU is processor time for each operation, of the client's process and of memcached, by Linux's count of 10 ms ticks.
+- CPU is processor time for each operation, of the client's process and of memcached, by Linux's count of 10 ms
+  ticks; large sets count as operations there.
 - Strongroom is asked through its public API (`Backend`): its sets are acknowledged, and every reply is
   checked against its request. memcache-async's `set` asks for no reply; async-memcached's waits for one. On a connection of
   its own each of them serves one request at a time. All have `TCP_NODELAY`.

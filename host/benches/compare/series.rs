@@ -128,8 +128,8 @@ impl Series {
         all
     }
 
-    /// Who takes part. A pool that has a connection for every caller is no contestant of its own; Python has one
-    /// caller and no such runtime; reads beside large writes are the engine's question to the baseline.
+    /// Who takes part. A pool that has a connection for every caller is no contestant of its own; Python has
+    /// one caller and no such runtime; reads beside large writes are the engine's question to the baseline.
     pub(crate) fn contestants(&self, has_python: bool) -> Vec<Contestant> {
         if self.gets_percent == 100 {
             return vec![Contestant::Strongroom, Contestant::BASELINE];

@@ -19,8 +19,8 @@ pub(crate) struct Measured {
     pub(crate) large_megabytes_per_second: f64,
     /// Of gets.
     pub(crate) latency: Quantiles,
-    /// Processor seconds of the client for each operation, connecting and warming up included. `None` where the
-    /// system does not say.
+    /// Processor seconds of the client for each operation, connecting and warming up included. `None` where
+    /// the system does not say.
     pub(crate) own_cpu: Option<f64>,
     /// The same of the server.
     pub(crate) server_cpu: Option<f64>,
@@ -51,8 +51,8 @@ impl CpuTime {
         Self::of_process("self")
     }
 
-    /// From `/proc/PID/stat`, whose fields after the name in parentheses are numbers; `utime` and `stime` are the
-    /// 14th and 15th of all.
+    /// From `/proc/PID/stat`, whose fields after the name in parentheses are numbers; `utime` and `stime` are
+    /// the 14th and 15th of all.
     pub(crate) fn of_process(pid: &str) -> Option<Self> {
         let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         let mut fields = text.rsplit_once(')')?.1.split_whitespace().skip(11);
@@ -89,7 +89,7 @@ impl Table {
         self.rows.iter().find(|(other, _)| *other == contestant).map(|(_, rounds)| rounds.as_slice())
     }
 
-    /// A contestant's figure divided by the baseline's of the same turn. `None` where one of them took no part.
+    /// A contestant's figure divided by the baseline's of the same turn. `None` where one was not there.
     pub(crate) fn ratio(&self, contestant: Contestant, figure: fn(&Measured) -> f64) -> Option<Ratio> {
         let pairs = self.rounds(contestant)?.iter().zip(self.rounds(Contestant::BASELINE)?);
         let mut ratios: Vec<_> = pairs.map(|(own, baseline)| figure(own) / figure(baseline)).collect();

@@ -22,7 +22,7 @@ const KEYS_MAX: usize = 1000;
 /// How much longer than the measurements values live, if nobody deletes them.
 const SPARE_LIFE: Duration = Duration::from_secs(120);
 
-/// A part of a measurement's time that comes before it, for connecting and getting under way, and the longest.
+/// A part of a measurement's time that comes before it, for connecting and getting under way, and its most.
 const WARM_UP: u32 = 5;
 const WARM_UP_MAX: Duration = Duration::from_millis(500);
 
