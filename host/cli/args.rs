@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, Parser, Subcommand};
 use strongroom_host::{Grants, Scope};
 
+use crate::bench;
 use crate::guest::Mount;
 
 /// Longest deadline: a day. An extension that takes longer is none.
@@ -76,6 +77,9 @@ pub(crate) enum Command {
     Inspect(InspectArgs),
     /// Check the settings and the server, with advice
     Doctor(SettingsArgs),
+    /// Measure the server: operations a second and latencies, by callers and by size of values
+    #[command(after_help = bench::args::EXAMPLES)]
+    Bench(bench::args::BenchArgs),
     /// Print the key that memcached sees for a guest's key
     #[command(after_help = KEY_EXAMPLES)]
     Key(KeyArgs),

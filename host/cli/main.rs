@@ -18,6 +18,7 @@ mod reload;
 mod run;
 mod inspect;
 mod doctor;
+mod bench;
 mod key;
 mod clear;
 mod keygen;
@@ -52,6 +53,7 @@ fn execute(arguments: &Arguments) -> Result<(), Failure> {
             Command::Run(command) => run::run(command, arguments.verbose > 0).await,
             Command::Inspect(command) => inspect::inspect(command).await,
             Command::Doctor(command) => doctor::doctor(command).await,
+            Command::Bench(command) => bench::bench(command).await,
             Command::Key(command) => key::key(command).await,
             Command::Clear(command) => clear::clear(command).await,
             Command::Keygen => keygen::keygen(),

@@ -1,8 +1,9 @@
 //! The command line, as an operator uses it.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -45,12 +46,17 @@ impl Desk {
         file.write_all(text.as_bytes()).expect("written");
     }
 
-    fn run(&self, arguments: &[&str]) -> Output {
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(program());
         command.args(arguments).current_dir(self.directory.path()).env_clear();
         // Compiled components are kept between the tests, not between the runs of all tests.
         command.env("XDG_CACHE_HOME", concat!(env!("OUT_DIR"), "/compiled"));
-        command.envs(self.settings.iter().map(|(name, value)| (name, value))).output().expect("it runs")
+        command.envs(self.settings.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().expect("it runs")
     }
 
     /// Runs the example extension; answers hit or miss of its two caches, as it prints them.
@@ -284,4 +290,67 @@ fn a_hangup_while_a_component_runs_applies_other_servers() {
     }
     run.kill().expect("it runs");
     run.wait().expect("it ends");
+}
+
+/// The line of the bench's table for a size and a number of callers, as words.
+fn bench_line(table: &str, size: &str, callers: &str) -> Vec<String> {
+    let lines = table.lines().filter_map(|line| line.trim_start().strip_prefix(size));
+    let mut words = lines.map(|rest| rest.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+    words.find(|words| words.first().is_some_and(|word| word == callers)).expect("the line is there")
+}
+
+#[test]
+fn bench_measures_a_server_and_leaves_nothing_there() {
+    let server = Memcached::start();
+    let desk = Desk::at(&server);
+    let asked = ["bench", "--seconds", "0.2", "--callers", "1,8", "--sizes", "100,20KB"];
+    for runtime in ["cores", "multi"] {
+        let table = text(&desk.run(&[&asked[..], &["--runtime", runtime]].concat()));
+        for (size, callers) in [("100 bytes", "1"), ("100 bytes", "8"), ("20.0 KB", "1"), ("20.0 KB", "8")] {
+            let line = bench_line(&table, size, callers);
+            let figure = |at: usize| line[at].parse::<f64>().expect("a number");
+            assert!(figure(1) > 10.0 && figure(2) > 0.0, "{table}");
+            assert_eq!(line[line.len() - 2..], ["0", "0"], "neither misses nor errors: {table}");
+        }
+        assert!(table.contains("Gets that hit, 100 bytes, 8 callers:") && table.contains("###"), "{table}");
+        assert!(table.contains("memcached 1.6") && table.contains("95% gets"), "{table}");
+    }
+    assert!(server.dump().is_empty(), "its values are left on the server");
+}
+
+#[test]
+fn bench_says_what_it_can_not_measure() {
+    let (code, said) = Desk::new().fails(&["bench"]);
+    assert!(code == 2 && said.contains("--server") && said.contains("CACHE_HOST"), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+
+    let nobody = format!("127.0.0.1:{}", free_address().port());
+    let (code, said) = Desk::new().fails(&["bench", "--server", &nobody]);
+    assert!(code == 1 && said.contains(&nobody), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+
+    let small = Memcached::start_with(&["-I", "1m"]);
+    let (code, said) = Desk::at(&small).fails(&["bench", "--sizes", "2MiB"]);
+    assert!(code == 1 && said.contains("-I"), "{said}");
+}
+
+#[test]
+fn an_interrupted_bench_shows_what_it_has_measured() {
+    let server = Memcached::start();
+    let desk = Desk::at(&server);
+    let began = Instant::now();
+    let mut bench = desk.command(&["bench", "--seconds", "60", "--callers", "4", "--sizes", "100"]);
+    let mut bench = bench.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    // It says that it measures when it has done so for half a second, which is also the warm-up.
+    let mut stderr = BufReader::new(bench.stderr.take().expect("piped"));
+    let mut said = String::new();
+    stderr.read_line(&mut said).expect("readable");
+    assert!(said.starts_with("100 bytes, 4 callers ..."), "{said}");
+    std::thread::sleep(Duration::from_secs(1));
+    let interrupted = Command::new("kill").args(["-INT", &bench.id().to_string()]).status();
+    assert!(interrupted.expect("kill runs").success());
+    let table = text(&bench.wait_with_output().expect("it ends"));
+    assert!(began.elapsed() < Duration::from_secs(60), "it is not waited for");
+    assert!(bench_line(&table, "100 bytes", "4")[1].parse::<f64>().expect("a number") > 10.0, "{table}");
+    assert!(server.dump().is_empty(), "its values are left on the server");
 }

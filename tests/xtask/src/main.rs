@@ -1,5 +1,7 @@
-//! The project's own commands: `cargo xtask demo`, `test` and `soak`. Each installs what it needs first.
+//! The project's own commands: `cargo xtask demo`, `test`, `soak` and `compare`. Each installs what it needs
+//! first.
 
+mod compare;
 mod demo;
 mod install;
 mod soak;
@@ -15,16 +17,17 @@ const USAGE: &str = "\
 cargo xtask demo    an example extension for two tenants and two sessions, on the in-process cache
 cargo xtask test    everything that CI checks; installs memcached where it can
 cargo xtask soak [--minutes N] [--seed S] [--servers N]
-                    hundreds of callers on servers and networks that fail in every way";
+                    hundreds of callers on servers and networks that fail in every way
+cargo xtask compare [--quick | --help | ...]
+                    the memcached engine beside other clients, into host/benches/RESULTS.md (about 6 minutes)";
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1);
-    let command = arguments.next();
-    let rest: Vec<_> = arguments.collect();
-    let outcome = match (command.as_deref(), &rest[..]) {
-        (Some("demo"), []) => demo::run(),
-        (Some("test"), []) => test::run(),
-        (Some("soak"), options) => soak::run(options),
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let outcome = match arguments.split_first() {
+        Some((command, [])) if command == "demo" => demo::run(),
+        Some((command, [])) if command == "test" => test::run(),
+        Some((command, options)) if command == "soak" => soak::run(options),
+        Some((command, options)) if command == "compare" => compare::run(options),
         _ => Err(format!("usage:\n{USAGE}")),
     };
     match outcome {
