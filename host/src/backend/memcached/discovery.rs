@@ -10,8 +10,9 @@
 //! ```
 //!
 //! It is asked at the start, about every minute, when a server goes down, and every few seconds while one
-//! is, each time on a connection of its own. The IP address is where a server is reached (the host where it is empty); its name is `HOST:PORT`. A
-//! higher version is applied as one; anything else, malformed answers included, changes nothing.
+//! is, each time on a connection of its own. The IP address is where a server is reached (the host where it
+//! is empty); its name is `HOST:PORT`. A higher version is applied as one; anything else, malformed answers
+//! included, changes nothing.
 
 #[cfg(test)]
 mod tests;
