@@ -24,7 +24,10 @@ pub(crate) fn on_hangup(args: &SettingsArgs, cache: &Cache) -> Result<(), Failur
         while hangup.recv().await.is_some() {
             match reload(&args, &cache) {
                 Ok(done) => note(&done),
-                Err(failure) => note(&format!("nothing was reloaded: {}", failure.line())),
+                Err(failure) => {
+                    // The code is for a program that ends with it.
+                    let _ = failure.about("nothing was reloaded").report();
+                }
             }
         }
     });

@@ -190,8 +190,8 @@ impl Cache {
     ///
     /// # Errors
     ///
-    /// [`Error::is_invalid_config`] for no server, more than 256 or two of the same name, and for a cache that
-    /// was not [connected](Self::connect) to servers, or discovers them. Nothing has changed then.
+    /// [`Error::is_invalid_config`] for no server, more than 256 or two of the same name, and for a cache
+    /// that was not [connected](Self::connect) to servers, or discovers them. Nothing has changed then.
     pub fn set_servers(&self, servers: Vec<Server>) -> Result<(), Error> {
         let Some(memcached) = &self.0.memcached else {
             return Err(Error::invalid_config(

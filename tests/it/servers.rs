@@ -1,5 +1,5 @@
-//! Several servers: keys are spread, a dead server takes its own keys only, and one that returns, whether from
-//! an outage or into the set, serves nothing that went stale while it was away.
+//! Several servers: keys are spread, a dead server takes its own keys only, and one that returns, whether
+//! from an outage or into the set, serves nothing that went stale while it was away.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;

@@ -9,9 +9,10 @@
 //!           END\r\n
 //! ```
 //!
-//! It is asked at the start, about every minute, and when a server goes down, each time on a connection of its
-//! own. The IP address is where a server is reached (the host where it is empty); its name is `HOST:PORT`. A
-//! higher version is applied as one; anything else, malformed answers included, changes nothing.
+//! It is asked at the start, about every minute, when a server goes down, and every few seconds while one
+//! is, each time on a connection of its own. The IP address is where a server is reached (the host where it
+//! is empty); its name is `HOST:PORT`. A higher version is applied as one; anything else, malformed answers
+//! included, changes nothing.
 
 #[cfg(test)]
 mod tests;
@@ -30,8 +31,9 @@ use super::{Memcached, MemcachedOptions};
 use crate::limits::{DISCOVERY_BYTES_MAX, SERVERS_MAX};
 use crate::random;
 
-/// How long an answer is good, about.
+/// How long an answer is good, about, and how long while a server is down: it may be replaced.
 const INTERVAL: Duration = Duration::from_secs(60);
+const INTERVAL_DOWN: Duration = Duration::from_secs(5);
 
 /// How soon it is noticed that a server went down.
 const TICK: Duration = Duration::from_secs(1);
@@ -78,19 +80,19 @@ async fn ask(endpoint: &Server, options: &MemcachedOptions) -> Result<Cluster, S
 /// at already.
 pub(super) async fn follow(memcached: Weak<Memcached>, endpoints: Arc<MemcachedOptions>, mut version: u64) {
     let mut asked_at = Instant::now();
-    let mut interval = random::jittered(INTERVAL);
-    let mut down = 0;
+    let mut chance = random::unit();
+    let mut was_down = false;
     loop {
         sleep(TICK).await;
         let Some(followed) = memcached.upgrade() else {
             return;
         };
-        let health = followed.health();
-        let were_down = std::mem::replace(
-            &mut down,
-            health.iter().filter(|server| server.state == ServerState::Down).count(),
-        );
-        if asked_at.elapsed() < interval && down <= were_down {
+        let is_down = followed.health().iter().any(|server| server.state == ServerState::Down);
+        let interval = if is_down { INTERVAL_DOWN } else { INTERVAL };
+        let has_gone_down = is_down && !was_down;
+        was_down = is_down;
+        // Half as long again at most, so that the hosts of a deployment don't ask together.
+        if asked_at.elapsed() < interval.mul_f64(1.0 + chance / 2.0) && !has_gone_down {
             continue;
         }
         match find(&endpoints).await {
@@ -106,7 +108,7 @@ pub(super) async fn follow(memcached: Weak<Memcached>, endpoints: Arc<MemcachedO
             Ok(_) => {}
             Err(reason) => tracing::warn!(reason, "the cluster does not say which servers it has"),
         }
-        (asked_at, interval) = (Instant::now(), random::jittered(INTERVAL));
+        (asked_at, chance) = (Instant::now(), random::unit());
     }
 }
 

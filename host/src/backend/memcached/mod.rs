@@ -146,8 +146,8 @@ impl Memcached {
         Self { options, ring, turns: Turns::new() }
     }
 
-    /// The servers of a cluster that says itself which they are, by `config get cluster`; `options.servers` are
-    /// asked. A task on the runtime of the caller keeps the set up to date until it is dropped.
+    /// The servers of a cluster that says itself which they are, by `config get cluster`; `options.servers`
+    /// are asked. A task on the runtime of the caller keeps the set up to date until it is dropped.
     ///
     /// Until the cluster has answered, which is logged, the servers that are asked are the set.
     pub async fn discover(options: MemcachedOptions) -> Arc<Self> {

@@ -1,9 +1,9 @@
 //! What each operation of a [`Backend`](crate::backend::Backend) means in memcached's terms, on one server.
 //!
 //! memcached knows items; whether one is live is for this file to say. A fill's placeholder, an entry within
-//! its grace and one below the server's floor (see `returning`) are items too, so an operation that depends on
-//! what is there looks first, and then changes just what it saw: by its version (`C`), or with a look at what
-//! it hit. A lost race starts over, up to a limit.
+//! its grace and one below the server's floor (see `returning`) are items too, so an operation that depends
+//! on what is there looks first, and then changes just what it saw: by its version (`C`), or with a look at
+//! what it hit. A lost race starts over, up to a limit.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -53,7 +53,7 @@ impl<'a> Operation<'a> {
         self.deadline
     }
 
-    /// The entries under the keys, as far as they fit: where there are fewer than keys, the next one does not.
+    /// The entries under the keys, as far as they fit: where there are fewer than keys, the next does not.
     pub(super) async fn get_fitting(
         &self,
         keys: &[StorageKey],

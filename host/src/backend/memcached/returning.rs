@@ -157,8 +157,8 @@ impl Past {
     }
 
     /// Does what has to be done before the server may be used: see the [module](self). `connection`: which
-    /// connection to the server is the last; `key`: of the operation that waits for it; `send`: sends requests
-    /// that leave together.
+    /// connection to the server is the last; `key`: of the operation that waits for it; `send`: sends
+    /// requests that leave together.
     pub(super) async fn settle<F: Future<Output = Outcome>>(
         &self,
         connection: u64,
