@@ -110,7 +110,7 @@ impl AsyncWrite for Stream {
             #[cfg(feature = "tls")]
             Self::Tls(stream) => {
                 // With nothing left to send, there is room for a whole record: these bytes become just one.
-                if let Poll::Pending = Pin::new(&mut *stream).poll_flush(context)? {
+                if Pin::new(&mut *stream).poll_flush(context)?.is_pending() {
                     return Poll::Pending;
                 }
                 let record = &bytes[..bytes.len().min(RECORD_BYTES_MAX)];

@@ -1,9 +1,8 @@
 //! Entries on a memcached server of version 1.6.18 or later, over its meta protocol.
 //!
 //! A call goes down through these files, and its reply comes back up: `operation` (what is asked, in
-//! memcached's terms), `queue` (callers to task), `connection` (the task that owns the socket; `dial`: how it
-//! comes by one; `greeting`: its first words), `outbox` (bytes out) and `protocol` (requests to bytes, bytes
-//! to replies).
+//! memcached's terms), `queue` (callers to task), `connection` (the task that owns the socket; `dial`:
+//! how it comes by one; `greeting`: its first words), `outbox` (bytes out) and `protocol` (requests to bytes, bytes to replies).
 
 mod connection;
 mod credentials;
