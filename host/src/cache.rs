@@ -70,7 +70,8 @@ impl Cache {
     ///
     /// # Errors
     ///
-    /// [`Error::is_invalid_config`] for settings that don't go together, and for files of TLS that can't be used.
+    /// [`Error::is_invalid_config`] for settings that don't go together, and for files of TLS that can't be
+    /// used.
     pub async fn connect(config: Config) -> Result<Self, Error> {
         let codec = codec(&config)?;
         let Some(options) = server_options(&config, &codec)? else {
@@ -102,7 +103,8 @@ impl Cache {
     ///
     /// # Errors
     ///
-    /// [`Error::is_invalid_config`] for settings that don't go together, and for files of TLS that can't be used.
+    /// [`Error::is_invalid_config`] for settings that don't go together, and for files of TLS that can't be
+    /// used.
     pub fn server_options(config: &Config) -> Result<Option<MemcachedOptions>, Error> {
         server_options(config, &codec(config)?)
     }

@@ -1,4 +1,4 @@
-//! What `strongroom doctor` says of the way to the servers: who could listen, and who could read the password.
+//! What `strongroom doctor` says of the way to the servers: who could listen, and who reads the password.
 
 use std::net::IpAddr;
 

@@ -1,7 +1,7 @@
 //! The settings of the way to the servers: TLS, and who we are.
 //!
-//! Some only make sense together. As they come one by one, that is checked when the cache is made; the files are
-//! read then too.
+//! Some only make sense together. As they come one by one, that is checked when the cache is made; the files
+//! are read then too.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -90,8 +90,8 @@ impl Config {
         self
     }
 
-    /// A file with our own certificate in PEM form, followed by what links it to an authority, for servers that
-    /// ask for one; together with a [`tls_key`](Self::tls_key). Empty: none.
+    /// A file with our own certificate in PEM form, followed by what links it to an authority, for servers
+    /// that ask for one; together with a [`tls_key`](Self::tls_key). Empty: none.
     #[must_use]
     pub fn tls_certificate(mut self, file: &str) -> Self {
         self.transport.certificate = given(file).map(PathBuf::from);

@@ -49,8 +49,8 @@ impl Credentials {
 
     /// Says them as the first words on a connection.
     ///
-    /// They go as the value of a `set`. A server that does not ask would store it; the lifetime, which one that
-    /// asks does not look at, has it forgotten at once.
+    /// They go as the value of a `set`. A server that does not ask would store it; the lifetime, which one
+    /// that asks does not look at, has it forgotten at once.
     pub(super) async fn present(
         &self,
         stream: &mut (impl AsyncRead + AsyncWrite + Unpin),

@@ -19,8 +19,8 @@ use super::server::Address;
 
 /// A connection to a server.
 ///
-/// It needs no flush: what TLS still holds of earlier writes leaves with the next read or write. So one task must
-/// do both, and must read even when it only wants to write.
+/// It needs no flush: what TLS still holds of earlier writes leaves with the next read or write. So one task
+/// must do both, and must read even when it only wants to write.
 #[cfg_attr(
     feature = "tls",
     expect(clippy::large_enum_variant, reason = "there is one for each connection, and it never moves")
@@ -33,8 +33,8 @@ pub(super) enum Stream {
     Tls(TlsStream<TcpStream>),
 }
 
-/// Connects to a server, and says who we are where that is configured. Of several addresses of a host the first
-/// that answers is taken. The caller bounds the time.
+/// Connects to a server, and says who we are where that is configured. Of several addresses of a host the
+/// first that answers is taken. The caller bounds the time.
 pub(super) async fn dial(address: &Address, options: &MemcachedOptions) -> Result<Stream, End> {
     let mut stream = match address {
         Address::Tcp { host, port } => {
@@ -110,7 +110,7 @@ impl AsyncWrite for Stream {
             #[cfg(feature = "tls")]
             Self::Tls(stream) => {
                 // With nothing left to send, there is room for a whole record: these bytes become just one.
-                if let Poll::Pending = Pin::new(&mut *stream).poll_flush(context)? {
+                if Pin::new(&mut *stream).poll_flush(context)?.is_pending() {
                     return Poll::Pending;
                 }
                 let record = &bytes[..bytes.len().min(RECORD_BYTES_MAX)];

@@ -4,11 +4,11 @@
 //!
 //! # Over TLS
 //!
-//! Up to 1.6.38, memcached waits for its socket while the rest of a TLS record lies decrypted in its TLS library,
-//! unless it happens to need those bytes at once. Where a record ends within a request, the requests that follow
-//! can so be stuck until something else is sent. An outbox [`in_records`](Outbox::in_records) therefore hands out
-//! pieces, each to be a record of its own, that end where a request ends or within a large value. It costs a
-//! record of two bytes for each large value.
+//! Up to 1.6.38, memcached waits for its socket while the rest of a TLS record lies decrypted in its TLS
+//! library, unless it happens to need those bytes at once. Where a record ends within a request, the requests
+//! that follow can so be stuck until something else is sent. An outbox [`in_records`](Outbox::in_records)
+//! therefore hands out pieces, each to be a record of its own, that end where a request ends or within a
+//! large value. It costs a record of two bytes for each large value.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;

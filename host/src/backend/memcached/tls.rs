@@ -50,9 +50,9 @@ impl Tls {
     ///
     /// # Errors
     ///
-    /// [`Error::is_invalid_config`] for a file that can't be read or has not in it what it should, a key without a
-    /// certificate or the other way round, or an impossible name. It begins with the setting's name: `tls_ca`,
-    /// `tls_certificate`, `tls_key` or `tls_name`.
+    /// [`Error::is_invalid_config`] for a file that can't be read or has not in it what it should, a key
+    /// without a certificate or the other way round, or an impossible name. It begins with the setting's
+    /// name: `tls_ca`, `tls_certificate`, `tls_key` or `tls_name`.
     pub fn new(files: &TlsFiles) -> Result<Self, Error> {
         let roots = match &files.ca {
             Some(file) => roots_in(file)?,
