@@ -267,6 +267,7 @@ fn server_options(config: &Config, codec: &Codec) -> Result<Option<MemcachedOpti
         return Ok(None);
     }
     config.transport.check_tls_is_meant()?;
+    config.check_protocol()?;
     Ok(Some(MemcachedOptions {
         servers,
         connections: config.connections,

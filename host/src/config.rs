@@ -14,7 +14,7 @@ use std::time::Duration;
 
 pub(crate) use self::servers::check_servers;
 pub(crate) use self::transport::Transport;
-use crate::backend::{Address, Protocol, Server};
+use crate::backend::{Protocol, Server};
 use crate::codec::{Purpose, Secret};
 use crate::error::Error;
 use crate::limits;
@@ -23,9 +23,6 @@ use crate::ttl::TtlPolicy;
 
 /// memcached's own port.
 const PORT: u16 = 11211;
-
-/// More connections than this to one server would only make its batches smaller.
-const CONNECTIONS_MAX: usize = 64;
 
 /// Longest time-out that makes sense for a cache: beyond it, the source would have answered.
 const TIMEOUT_MAX: Duration = Duration::from_secs(60);
@@ -138,69 +135,6 @@ impl Config {
             ));
         }
         prefix.clone_into(&mut self.prefix);
-        Ok(self)
-    }
-
-    /// The memcached server's host name or address. Empty: entries live in this process.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::is_invalid_config`] for a name with white space, a slash or a port in it.
-    pub fn host(mut self, host: &str) -> Result<Self, Error> {
-        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        if !host.is_empty() && Address::tcp(host, self.port).is_none() {
-            return Err(Error::invalid_config(
-                "host: allowed is a host name or an IP address, without a port",
-            ));
-        }
-        self.host = (!host.is_empty()).then(|| host.to_owned());
-        self.listed.clear();
-        Ok(self)
-    }
-
-    /// The memcached server's port; 11211 unless set.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::is_invalid_config`] for port 0.
-    pub fn port(mut self, port: u16) -> Result<Self, Error> {
-        if port == 0 {
-            return Err(Error::invalid_config("port: allowed is a number from 1 to 65535"));
-        }
-        self.port = port;
-        Ok(self)
-    }
-
-    /// The memcached servers among which keys are spread, instead of a [`host`](Self::host). None: entries
-    /// live in this process.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::is_invalid_config`] for more than 256 servers, or two of the same name.
-    pub fn servers(mut self, servers: Vec<Server>) -> Result<Self, Error> {
-        self.listed = check_servers(servers)?;
-        self.host = None;
-        Ok(self)
-    }
-
-    /// In which protocol the servers are spoken to; the meta one unless set. All hosts must speak the same.
-    #[must_use]
-    pub fn protocol(mut self, protocol: Protocol) -> Self {
-        self.protocol = protocol;
-        self
-    }
-
-    /// How many connections to each server a multi-thread runtime shares; 1 unless set. (Every current-thread
-    /// runtime has one of its own.)
-    ///
-    /// # Errors
-    ///
-    /// [`Error::is_invalid_config`] for none, or more than 64.
-    pub fn connections(mut self, connections: usize) -> Result<Self, Error> {
-        if !(1..=CONNECTIONS_MAX).contains(&connections) {
-            return Err(Error::invalid_config("connections: allowed is a number from 1 to 64"));
-        }
-        self.connections = connections;
         Ok(self)
     }
 
@@ -359,19 +293,6 @@ impl Config {
 
 /// What a program can ask about a configuration.
 impl Config {
-    /// The servers; none where entries live in this process.
-    pub fn server_list(&self) -> Vec<Server> {
-        match &self.host {
-            Some(host) => Address::tcp(host, self.port).map(Server::at).into_iter().collect(),
-            None => self.listed.clone(),
-        }
-    }
-
-    /// In which protocol the servers are spoken to.
-    pub fn server_protocol(&self) -> Protocol {
-        self.protocol
-    }
-
     /// Whether entries are encrypted.
     pub fn is_encrypted(&self) -> bool {
         self.encryption_key.is_some()

@@ -118,6 +118,11 @@ fn given(text: &str) -> Option<String> {
 }
 
 impl Transport {
+    /// Whether there is neither TLS nor a password.
+    pub(crate) fn is_plain(&self) -> bool {
+        !self.tls && self.username.is_none()
+    }
+
     /// Who we are.
     pub(crate) fn credentials(&self) -> Result<Option<Credentials>, Error> {
         match (&self.username, &self.password) {

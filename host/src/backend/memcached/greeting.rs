@@ -66,8 +66,6 @@ pub(super) async fn ask(
 /// Why there is no connection, or none any more.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum End {
-    #[error("no server is configured")]
-    NoServer,
     #[error("the cache was closed")]
     Closed,
     #[error("the server closed the connection")]

@@ -23,7 +23,7 @@ use super::breaker::Breaker;
 use super::connection::Connection;
 use super::greeting::Facts;
 use super::protocol::{Reply, Request};
-use super::queue::{Failure, Outcome, Requests};
+use super::queue::{Outcome, Requests};
 use super::server::Server;
 use crate::stored::StorageKey;
 

@@ -200,6 +200,30 @@ impl Memcached {
         join_all(report).await
     }
 
+    /// [`Backend::get`], without the box that a trait object's future takes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Backend::get`].
+    pub async fn get(&self, key: &StorageKey) -> Result<Option<Versioned>, Error> {
+        self.begin(self.ring().home(key)?).get(key).await
+    }
+
+    /// [`Backend::store`], without the box that a trait object's future takes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Backend::store`].
+    pub async fn store(
+        &self,
+        key: &StorageKey,
+        entry: Stored,
+        lifetime: Lifetime,
+        condition: Condition,
+    ) -> Result<StoreOutcome, Error> {
+        self.begin(self.ring().home(key)?).store(key, entry, lifetime, condition).await
+    }
+
     /// The servers as they are now. An operation ends on the ring that it began on.
     fn ring(&self) -> Arc<Ring> {
         // What a panicking writer leaves behind is whole: the ring is replaced as one.
@@ -218,7 +242,7 @@ impl Backend for Memcached {
     }
 
     async fn get(&self, key: &StorageKey) -> Result<Option<Versioned>, Error> {
-        self.begin(self.ring().home(key)?).get(key).await
+        Self::get(self, key).await
     }
 
     async fn store(
@@ -228,7 +252,7 @@ impl Backend for Memcached {
         lifetime: Lifetime,
         condition: Condition,
     ) -> Result<StoreOutcome, Error> {
-        self.begin(self.ring().home(key)?).store(key, entry, lifetime, condition).await
+        Self::store(self, key, entry, lifetime, condition).await
     }
 
     async fn store_many(

@@ -3,12 +3,12 @@
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 
 use super::*;
-use crate::backend::{Backend, Condition, Error, Memcached, Server, ServerState, StoreOutcome};
+use crate::backend::{Condition, Error, Memcached, Server, ServerState, StoreOutcome};
 use crate::stored::{Flags, Kind, StorageKey, Stored};
 use crate::ttl::Lifetime;
 
