@@ -1,6 +1,6 @@
 //! What the commands for operators need: a server, and whose entries they are about.
 
-use strongroom_host::backend::{self, MemcachedOptions};
+use strongroom_host::backend::{self, Memcached, MemcachedOptions};
 use strongroom_host::{Cache, Config, Partition};
 
 use crate::failure::Failure;

@@ -7,6 +7,7 @@
 // What the tests stand on.
 mod harness;
 mod memcached;
+#[expect(dead_code, reason = "the soak, which shares it, needs more of it")]
 mod dice;
 mod fault_proxy;
 mod certificates;

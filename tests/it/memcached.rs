@@ -189,7 +189,7 @@ fn spawn(place: &Place, arguments: &[String]) -> Option<Child> {
             return None;
         }
         let is_listening = match place {
-            Place::Tcp(address) => TcpStream::connect(address).is_ok(),
+            Place::Tcp(address) => TcpStream::connect(address).is_ok_and(|stream| is_somebody(&stream)),
             Place::Unix(socket) => UnixStream::connect(socket).is_ok(),
         };
         if is_listening {
@@ -201,4 +201,10 @@ fn spawn(place: &Place, arguments: &[String]) -> Option<Child> {
     let _ = process.kill();
     let _ = process.wait();
     None
+}
+
+/// Whether a connection has somebody else at its other end. One to a free port may be given that very port
+/// as its own, and meet itself.
+fn is_somebody(stream: &TcpStream) -> bool {
+    stream.local_addr().ok() != stream.peer_addr().ok()
 }

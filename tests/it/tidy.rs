@@ -55,7 +55,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("argon2", &["codec/keyring"]),
     ("miniz_oxide", &["codec/compression", "codec/tests"]),
     ("quick_cache", &["backend/memory.rs", "generation.rs"]),
-    ("xxhash_rust", &["backend/memcached/router.rs"]),
+    ("xxhash_rust", &["backend/memcached/router.rs", "backend/memcached/lanes.rs"]),
     ("std::env", &["config/text.rs"]),
     ("rand::", &["random.rs"]),
     ("clap", &[]),

@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use strongroom_host::backend::{
-    Backend, Condition, Credentials, Memcached as Backing, MemcachedOptions, Server, StoreOutcome, Tls,
-    TlsFiles,
+    Condition, Credentials, Memcached as Backing, MemcachedOptions, Server, StoreOutcome, Tls, TlsFiles,
 };
 use strongroom_host::{Flags, Kind, Lifetime, StorageKey, Stored};
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_memcached::AsciiProtocol;
 use memcache_async::ascii::Protocol;
 use strongroom_host::Lifetime;
-use strongroom_host::backend::{Backend, Condition, Memcached, MemcachedOptions, Server};
+use strongroom_host::backend::{Condition, Memcached, MemcachedOptions, Server};
 use tokio::net::TcpStream;
 
 use crate::load::Load;

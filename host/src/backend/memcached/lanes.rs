@@ -85,8 +85,8 @@ impl Lanes {
         })
     }
 
-    /// Sends requests together and waits for their replies, of which there are as many, at the deadline at the
-    /// latest. Of the values that come back, at most `batch_bytes_max` bytes are held.
+    /// Sends requests together and waits for their replies, of which there are as many, at the deadline at
+    /// the latest. Of the values that come back, at most `batch_bytes_max` bytes are held.
     pub(super) async fn exchange(
         &self,
         requests: Requests,

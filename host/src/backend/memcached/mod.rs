@@ -4,8 +4,8 @@
 //! choice), `batch` and `marks` (operations on several servers), `operation` (what is asked of one, in
 //! memcached's terms), `node` (is it up: `breaker`; does it owe anything: `returning`), `lanes` (over which
 //! connection), `queue` (callers to task), `connection` (the task that owns the socket; `dial`: how it
-//! comes by one; `greeting`: its first words), `outbox` (bytes out) and `protocol` (requests to bytes, bytes to replies). `discovery` keeps the set
-//! of servers as a cluster says.
+//! comes by one; `greeting`: its first words), `outbox` (bytes out) and `protocol` (requests to bytes, bytes
+//! to replies). `discovery` keeps the set of servers as a cluster says.
 
 mod batch;
 mod breaker;

@@ -1,8 +1,8 @@
 //! Calls on their way to the connection task, and the one-shot replies on their way back.
 //!
 //! A call is what one operation sends at once: requests that leave together and are answered together. It
-//! is either waiting or taken, and which of the two is decided under the queue's lock: a caller that goes away
-//! while its call waits is sure that it will never be written, and one that goes away later touches
+//! is either waiting or taken, and which of the two is decided under the queue's lock: a caller that goes
+//! away while its call waits is sure that it will never be written, and one that goes away later touches
 //! nothing, as the task reads the replies all the same.
 //!
 //! What stands between caller and task is a slot in a slab. It is used again when both have done with it, so

@@ -1,8 +1,8 @@
 //! One connection's life after its greeting: requests out, replies in, in order.
 //!
-//! It is polled as one: it reads what has come, takes the calls that wait, writes them, and does so again until
-//! nothing moves. That costs no task but the connection's own, and no wake-up more than the socket and the queue
-//! give.
+//! It is polled as one: it reads what has come, takes the calls that wait, writes them, and does so again
+//! until nothing moves. That costs no task but the connection's own, and no wake-up more than the socket and
+//! the queue give.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -115,8 +115,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
         loop {
             match poll_fn(|context| self.poll_round(context)).await {
                 Round::End(end) => return end,
-                // Others that were answered just now are about to call again, and can leave in the same write;
-                // and the end of a quiet connection is noticed before it is used.
+                // Others that were answered just now are about to call again, and can leave in the same
+                // write; and the end of a quiet connection is noticed before it is used.
                 Round::Pause if self.shares_cores => yield_now().await,
                 Round::Pause => {}
             }
