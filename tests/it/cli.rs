@@ -255,12 +255,17 @@ fn a_guest_that_needs_too_much_is_stopped_and_its_reason_said() {
     assert!(said.contains("deadline of 0.5 s"), "{said}");
 }
 
+/// Whether a process has a handler for the signal 1, as Linux says.
+#[cfg(unix)]
+fn catches_hangups(process: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("it runs, on Linux");
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).expect("it is there");
+    u64::from_str_radix(caught.trim(), 16).expect("a mask") & 1 == 1
+}
+
 #[cfg(unix)]
 #[test]
 fn a_hangup_while_a_component_runs_applies_other_servers() {
-    use std::io::{BufRead, BufReader};
-    use std::process::Stdio;
-
     let (first, second) = (Memcached::start(), Memcached::start());
     let (first, second) =
         (format!("\"a=127.0.0.1:{}\"", first.port()), format!("\"b=127.0.0.1:{}\"", second.port()));
@@ -272,8 +277,11 @@ fn a_hangup_while_a_component_runs_applies_other_servers() {
     run.env("XDG_CACHE_HOME", concat!(env!("OUT_DIR"), "/compiled"));
     let mut run = run.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
     let mut said = BufReader::new(run.stderr.take().expect("piped")).lines();
-    // It listens from before its first run, which nothing shows: the signal would end it before that.
-    std::thread::sleep(std::time::Duration::from_secs(5));
+    // Before it listens, the signal would end it.
+    while !catches_hangups(run.id()) {
+        assert!(run.try_wait().expect("a child can be asked").is_none(), "it has ended");
+        std::thread::sleep(Duration::from_millis(20));
+    }
     for (file, expected) in [
         (format!("servers = [{first}, {second}]\n"), "settings reloaded: added b"),
         (

@@ -391,14 +391,14 @@ async fn a_dead_server_takes_only_its_share_of_a_tenants_keys() {
     for key in &keys {
         acme.set(key, "v".into(), None).await.expect("set");
     }
-    for dead in 0..3 {
-        servers[dead].kill();
+    for (number, server) in servers.iter_mut().enumerate() {
+        server.kill();
         let mut working = 0;
         for key in &keys {
             working += usize::from(acme.set(key, "w".into(), None).await.is_ok());
         }
-        assert!((20..58).contains(&working), "{working} of 60, with server {dead} dead");
-        servers[dead].restart();
+        assert!((20..58).contains(&working), "{working} of 60, with server {number} dead");
+        server.restart();
         let begun = Instant::now();
         for key in &keys {
             while acme.set(key, "x".into(), None).await.is_err() {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use strongroom_host::Lifetime;
-use strongroom_host::backend::{Condition};
+use strongroom_host::backend::Condition;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
