@@ -63,6 +63,9 @@
 //!
 //! - One fresh store for each invocation, with the one [`CacheCtx`] that it is for. A store that is kept and
 //!   called for another session would let the guest carry what it read from one to the other.
+//! - Share one [`Cache`] in the process. On a multi-thread runtime all threads share its connections; several
+//!   current-thread runtimes, one for each core, have one each, which is the fastest: a call and its reply
+//!   never leave their core.
 //! - Make the store with [`limited_store`] and the table with [`limited_table`]: wasmtime's own limits are
 //!   far above what a cache needs. Limit memory ([`wasmtime::Store::limiter`]) and time (epochs) yourself.
 //! - After a call that timed out, drop the store: the next call on it may hang.
