@@ -30,6 +30,9 @@ use crate::stored::StorageKey;
 /// From here on a value is large. Smaller ones take less time on the wire than waking somebody does.
 const LARGE_BYTES: usize = 32 * 1024;
 
+/// How many lanes a thread remembers: one for each server of most deployments.
+const LATELY_MAX: usize = 16;
+
 /// How many keys of large values are remembered: a power of two, as each has a place by its hash.
 const LARGE_KEYS: usize = 4096;
 
@@ -58,9 +61,22 @@ struct Lane {
     large: OnceLock<Connection>,
 }
 
+/// A lane that a thread has used, by the number of its lanes and the runtime.
+struct Used {
+    lanes: usize,
+    runtime: Id,
+    lane: Arc<Lane>,
+}
+
+/// The lane that a call takes.
+enum Chosen<'a> {
+    Shared(&'a Lane),
+    Local(Arc<Lane>),
+}
+
 thread_local! {
-    /// The lane that this thread has used last, with its lanes' number.
-    static LAST: RefCell<Option<(usize, Id, Arc<Lane>)>> = const { RefCell::new(None) };
+    /// The lanes of current-thread runtimes that this thread has used lately, the latest last.
+    static LATELY: RefCell<Vec<Used>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Lanes {
@@ -94,35 +110,52 @@ impl Lanes {
         deadline: Instant,
     ) -> Outcome {
         let is_large = requests.iter().any(|request| self.is_large(request));
+        let chosen = self.choose();
+        let lane = match &chosen {
+            Chosen::Shared(lane) => lane,
+            Chosen::Local(lane) => &**lane,
+        };
+        // By itself, so that the requests are not kept in two places while the replies are awaited.
+        let ticket = lane.pick(is_large, &self.place).call(requests, batch_bytes_max, deadline)?;
+        ticket.await
+    }
+
+    /// The lane of the runtime that we are on.
+    fn choose(&self) -> Chosen<'_> {
         let runtime = Handle::current();
         if runtime.runtime_flavor() == RuntimeFlavor::CurrentThread {
-            let lane = self.local(runtime.id());
-            return lane.pick(is_large, &self.place).call(requests, batch_bytes_max, deadline)?.await;
+            return Chosen::Local(self.local(runtime.id()));
         }
-        let lane = match &self.shared[..] {
+        Chosen::Shared(match &self.shared[..] {
             [lane] => lane,
             lanes => &lanes[thread_number() % lanes.len()],
-        };
-        lane.pick(is_large, &self.place).call(requests, batch_bytes_max, deadline)?.await
+        })
     }
 
     /// The lane of the current-thread runtime that we are on.
     fn local(&self, runtime: Id) -> Arc<Lane> {
-        LAST.with_borrow_mut(|last| {
-            if let Some((lanes, known, lane)) = last
-                && (*lanes, *known) == (self.id, runtime)
-            {
-                return Arc::clone(lane);
+        LATELY.with_borrow_mut(|lately| {
+            let is_it = |used: &&Used| (used.lanes, used.runtime) == (self.id, runtime);
+            if let Some(used) = lately.iter().rev().find(is_it) {
+                return Arc::clone(&used.lane);
             }
-            let mut local = self.local.lock().unwrap_or_else(PoisonError::into_inner);
-            // Runtimes come and go; what they leave behind is only swept where something is added.
-            if !local.contains_key(&runtime) {
-                local.retain(|_, lane| !lane.is_stopped());
+            let lane = self.enter(runtime);
+            if lately.len() == LATELY_MAX {
+                lately.remove(0);
             }
-            let lane = local.entry(runtime).or_insert_with(|| Arc::new(Lane::new(&self.place)));
-            *last = Some((self.id, runtime, Arc::clone(lane)));
-            Arc::clone(lane)
+            lately.push(Used { lanes: self.id, runtime, lane: Arc::clone(&lane) });
+            lane
         })
+    }
+
+    /// The lane of a runtime, found or made.
+    fn enter(&self, runtime: Id) -> Arc<Lane> {
+        let mut local = self.local.lock().unwrap_or_else(PoisonError::into_inner);
+        // Runtimes come and go; what they leave behind is only swept where something is added.
+        if !local.contains_key(&runtime) {
+            local.retain(|_, lane| !lane.is_stopped() || Arc::strong_count(lane) > 1);
+        }
+        Arc::clone(local.entry(runtime).or_insert_with(|| Arc::new(Lane::new(&self.place))))
     }
 
     /// Whether a request's value, on its way there or back, is large as far as anybody knows.

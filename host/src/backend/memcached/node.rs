@@ -25,7 +25,7 @@ use crate::stored::StorageKey;
 
 /// Of an exchange whose caller goes away with no more than this part of its time left, nobody may hope for
 /// an answer: a write has failed then, rather than been given up.
-const PATIENCE_LEFT: f64 = 0.75;
+const PATIENCE_LEFT_PERCENT: u32 = 75;
 
 /// One server.
 pub(super) struct Node {
@@ -141,9 +141,12 @@ impl Node {
         batch_bytes_max: usize,
         deadline: Instant,
     ) -> Outcome {
-        let patience_ends = deadline - self.options.timeout.mul_f64(PATIENCE_LEFT);
+        let patience_ends = deadline - self.options.timeout * PATIENCE_LEFT_PERCENT / 100;
         let mut pledge = Pledge::new(&self.past, &requests, patience_ends);
-        let outcome = self.send_settled(requests, batch_bytes_max, deadline).await;
+        let outcome = match self.settle(&requests, deadline).await {
+            Ok(()) => self.lanes.exchange(requests, batch_bytes_max, deadline).await,
+            Err(failure) => Err(failure),
+        };
         match outcome {
             Ok(_) | Err(Failure::TooLarge { .. }) => pledge.kept(),
             Err(Failure::NotSent { .. } | Failure::Unanswered { .. }) => pledge.broken(),
@@ -151,14 +154,17 @@ impl Node {
         outcome
     }
 
-    /// Sends requests to a server that is up and owes nothing.
-    async fn send_settled(&self, requests: Requests, batch_bytes_max: usize, deadline: Instant) -> Outcome {
+    /// Waits until the server is up and owes nothing, or fails.
+    async fn settle(&self, requests: &[Request], deadline: Instant) -> Result<(), Failure> {
         self.admit()?;
-        if let Some(key) = requests.iter().find_map(Request::key) {
-            let send = |requests: Vec<_>| self.lanes.exchange(requests.into(), 0, deadline);
-            self.past.settle(self.breaker.connections(), key, deadline, send).await?;
+        if self.past.is_plain() {
+            return Ok(());
         }
-        self.lanes.exchange(requests, batch_bytes_max, deadline).await
+        let Some(key) = requests.iter().find_map(Request::key) else {
+            return Ok(());
+        };
+        let send = |requests: Vec<_>| self.lanes.exchange(requests.into(), 0, deadline);
+        self.past.settle(self.breaker.connections(), key, deadline, send).await
     }
 
     /// Lets a call through unless the server is down, and has it looked at when that is due.

@@ -132,6 +132,8 @@ struct State {
     slots: Slab<Slot>,
     waiting: VecDeque<Call>,
     task: Task,
+    /// Bytes of the calls that wait.
+    waiting_bytes: usize,
     /// Requests that wait or are in flight, and their bytes.
     requests: usize,
     bytes: usize,
@@ -171,6 +173,7 @@ impl Queue {
         };
         state.requests += requests.len();
         state.bytes += bytes;
+        state.waiting_bytes += bytes;
         let progress = Progress::Waiting(None);
         let slot = state.slots.insert(Slot { progress, deadline, is_with_task: true });
         let room = Room { slot, requests: requests.len(), bytes };
@@ -196,23 +199,25 @@ impl Queue {
         Poll::Pending
     }
 
-    /// Moves calls of about so many bytes, but at least one, to `batch`. Those whose caller has gone are left
-    /// out, and will never be written.
-    pub(super) fn take(&self, bytes_max: usize, batch: &mut Vec<Call>) {
+    /// Moves calls of about so many bytes, but at least one, to `batch`, which is empty. Those whose caller has
+    /// gone are left out, and will never be written.
+    pub(super) fn take(&self, bytes_max: usize, batch: &mut VecDeque<Call>) {
         let mut state = lock(&self.state);
-        let mut bytes = 0;
-        while bytes < bytes_max
-            && let Some(call) = state.waiting.pop_front()
-        {
-            let progress = &mut state.slots[call.room.slot].progress;
-            if let Progress::Waiting(waker) = progress {
-                *progress = Progress::Taken(waker.take());
+        if state.waiting_bytes <= bytes_max {
+            // As mostly: all at once, without moving any.
+            std::mem::swap(&mut state.waiting, batch);
+            state.waiting_bytes = 0;
+        } else {
+            let mut bytes = 0;
+            while bytes < bytes_max
+                && let Some(call) = state.waiting.pop_front()
+            {
                 bytes += call.room.bytes;
-                batch.push(call);
-            } else {
-                state.release(&call.room);
+                batch.push_back(call);
             }
+            state.waiting_bytes -= bytes;
         }
+        batch.retain(|call| state.claim(&call.room));
     }
 
     /// Gives callers, as far as there still are any, their outcomes.
@@ -261,6 +266,7 @@ impl Queue {
         let mut state = lock(&self.state);
         state.stop();
         let calls = std::mem::take(&mut state.waiting);
+        state.waiting_bytes = 0;
         drop(state);
         let failure = || Failure::NotSent { reason: reason.to_owned() };
         self.finish(calls.into_iter().map(|call| (call.room, Err(failure()))));
@@ -290,6 +296,17 @@ impl State {
             return Ok(());
         };
         Err(Failure::NotSent { reason })
+    }
+
+    /// Claims a call for writing. `false`: its caller has gone, and it must not be written.
+    fn claim(&mut self, room: &Room) -> bool {
+        let progress = &mut self.slots[room.slot].progress;
+        if let Progress::Waiting(waker) = progress {
+            *progress = Progress::Taken(waker.take());
+            return true;
+        }
+        self.release(room);
+        false
     }
 
     /// Gives a call its outcome. Answers whom to wake.

@@ -114,6 +114,11 @@ impl Past {
         }
     }
 
+    /// Whether nothing is owed and everything counts, as mostly.
+    pub(super) fn is_plain(&self) -> bool {
+        self.is_plain.load(Ordering::Acquire)
+    }
+
     /// How many keys are to be deleted.
     pub(super) fn owed(&self) -> usize {
         self.lock().owed.len()
@@ -166,8 +171,7 @@ impl Past {
         deadline: Instant,
         send: impl Fn(Vec<Request>) -> F,
     ) -> Result<(), Failure> {
-        if self.is_plain.load(Ordering::Acquire) || matches!(self.lock().work(connection, key), Work::Nothing)
-        {
+        if self.is_plain() || matches!(self.lock().work(connection, key), Work::Nothing) {
             return Ok(());
         }
         let Ok(_settling) = timeout_at(deadline, self.settling.lock()).await else {

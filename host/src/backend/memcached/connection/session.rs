@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytes::Buf;
 use smallvec::SmallVec;
@@ -25,9 +25,13 @@ use super::super::protocol::{Awaits, Bounds, Decoder, Expected, Request};
 use super::super::queue::{Call, Failure, Outcome, Queue, Replies, Room};
 use super::{SHUT_DOWN, tick};
 use crate::limits::CONNECTION_WRITE_BYTES_MAX;
+use crate::random;
 
 /// A connection that was quiet for so long may have ended without the task having been told yet.
 const QUIET: Duration = Duration::from_millis(20);
+
+/// Where the numbers of requests may start: few digits, as each costs twice its time on both sides.
+const OPAQUE_START_MAX: u64 = (1 << 30) - 1;
 
 /// One connection's life after its greeting.
 pub(super) struct Session<'a, S> {
@@ -40,10 +44,10 @@ pub(super) struct Session<'a, S> {
     decoder: Decoder,
     outbox: Outbox,
     in_flight: VecDeque<InFlight>,
-    batch: Vec<Call>,
+    batch: VecDeque<Call>,
     answers: Vec<(Room, Outcome)>,
-    /// The number of the next request, and of the next reply. They start at the time of day, so that what is
-    /// left of an older connection in some proxy has other numbers.
+    /// The number of the next request, and of the next reply. They start anywhere, so that what is left of an
+    /// older connection in some proxy has other numbers.
     next_request: u64,
     next_reply: u64,
     /// How many calls were answered.
@@ -84,7 +88,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
         facts: Facts,
         (stream, has_records): (S, bool),
     ) -> Self {
-        let number = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros() as u64;
+        let number = random::nonzero() & OPAQUE_START_MAX;
         let now = Instant::now();
         let tick = tick(options);
         Self {
@@ -97,7 +101,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
             decoder: Decoder::default(),
             outbox: if has_records { Outbox::in_records() } else { Outbox::default() },
             in_flight: VecDeque::new(),
-            batch: Vec::new(),
+            batch: VecDeque::new(),
             answers: Vec::new(),
             next_request: number,
             next_reply: number,

@@ -8,6 +8,7 @@ use std::mem;
 
 use bytes::buf::Limit;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+use memchr::memchr;
 
 use super::line::{Expected, Line, ProtocolError, digits_of};
 use super::{Found, Reply};
@@ -184,7 +185,7 @@ impl Decoder {
     /// Takes the next line out of the inbox.
     fn line(&mut self, expected: Expected, bounds: &Bounds) -> Result<Option<Line>, ProtocolError> {
         let unsearched = &self.inbox[self.searched..];
-        let Some(position) = unsearched.iter().position(|&byte| byte == b'\n') else {
+        let Some(position) = memchr(b'\n', unsearched) else {
             self.searched = self.inbox.len();
             return if self.searched < REPLY_LINE_BYTES_MAX {
                 Ok(None)

@@ -6,6 +6,9 @@ use super::{Awaits, Found, Lease, Reply, Version, When};
 use crate::limits::REPLY_LINE_BYTES_MAX;
 use crate::stored::Flags;
 
+/// How many digits any number of 64 bits can have without being too large.
+const SAFE_DIGITS: usize = 19;
+
 /// Longest number that counting answers.
 const NUMBER_BYTES_MAX: usize = 20;
 
@@ -205,8 +208,16 @@ pub(super) fn digits_of(text: &[u8]) -> Result<u64, ProtocolError> {
     if text.is_empty() {
         return Err(malformed);
     }
-    text.iter().try_fold(0u64, |number, &byte| {
-        let digit = byte.checked_sub(b'0').filter(|&digit| digit <= 9).ok_or(malformed)?;
-        number.checked_mul(10).and_then(|number| number.checked_add(u64::from(digit))).ok_or(malformed)
-    })
+    let digit = |byte: u8| Some(byte.wrapping_sub(b'0')).filter(|&digit| digit <= 9).map(u64::from);
+    let mut number = 0u64;
+    // So many digits can't overflow.
+    let (safe, rest) = text.split_at(text.len().min(SAFE_DIGITS));
+    for &byte in safe {
+        number = number * 10 + digit(byte).ok_or(malformed)?;
+    }
+    for &byte in rest {
+        let digit = digit(byte).ok_or(malformed)?;
+        number = number.checked_mul(10).and_then(|number| number.checked_add(digit)).ok_or(malformed)?;
+    }
+    Ok(number)
 }

@@ -17,13 +17,13 @@ fn push(queue: &Queue, requests: Requests) -> Result<(Ticket<'_>, bool), Failure
     queue.push(requests, 0, Instant::now() + PATIENCE)
 }
 
-fn take(queue: &Queue) -> Vec<Call> {
-    let mut batch = Vec::new();
+fn take(queue: &Queue) -> VecDeque<Call> {
+    let mut batch = VecDeque::new();
     queue.take(usize::MAX, &mut batch);
     batch
 }
 
-fn finish(queue: &Queue, calls: Vec<Call>) {
+fn finish(queue: &Queue, calls: VecDeque<Call>) {
     let outcome = |call: &Call| Ok(call.requests.iter().map(|_| Reply::Noop).collect());
     queue.finish(calls.into_iter().map(|call| {
         let outcome = outcome(&call);
