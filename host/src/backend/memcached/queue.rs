@@ -199,8 +199,8 @@ impl Queue {
         Poll::Pending
     }
 
-    /// Moves calls of about so many bytes, but at least one, to `batch`, which is empty. Those whose caller has
-    /// gone are left out, and will never be written.
+    /// Moves calls of about so many bytes, but at least one, to `batch`, which is empty. Those whose caller
+    /// has gone are left out, and will never be written.
     pub(super) fn take(&self, bytes_max: usize, batch: &mut VecDeque<Call>) {
         let mut state = lock(&self.state);
         if state.waiting_bytes <= bytes_max {
