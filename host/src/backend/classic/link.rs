@@ -20,6 +20,8 @@ use crate::stored::StorageKey;
 pub(super) enum Fault {
     #[error("no server is configured")]
     NoServer,
+    #[error("TLS and credentials are not spoken over the classic protocol")]
+    PlainOnly,
     #[error("no connection within the connect timeout")]
     ConnectTimeout,
     #[error("no connection was free within the timeout")]

@@ -23,7 +23,7 @@ use tokio::time::timeout;
 
 use self::link::{Fault, Link};
 use self::operation::Operation;
-use self::pool::Pool;
+use self::pool::{Pool, only_server};
 use super::{Backend, Begun, Condition, Error, MemcachedOptions, Step, StoreOutcome, Versioned};
 use crate::limits::CLASSIC_BATCH_CONNECTIONS;
 use crate::stored::{StorageKey, Stored};
@@ -80,7 +80,7 @@ impl Classic {
 /// commands. On a connection of its own.
 pub(super) async fn probe(options: &MemcachedOptions) -> Result<(String, bool), Error> {
     let probe = async {
-        let server = options.servers.first().ok_or(Fault::NoServer)?;
+        let server = only_server(options)?;
         let (mut link, version) = Link::open(&server.address).await?;
         let knows_meta = link.knows_meta().await?;
         Ok((version, knows_meta))

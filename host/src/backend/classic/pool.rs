@@ -11,7 +11,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 
 use super::link::{Fault, Link};
-use crate::backend::MemcachedOptions;
+use crate::backend::{MemcachedOptions, Server};
 use crate::limits::CLASSIC_CONNECTIONS;
 
 /// Connections that are in use or wait to be.
@@ -82,7 +82,7 @@ impl Pool {
     }
 
     async fn open<'a>(&'a self, permit: SemaphorePermit<'a>, deadline: Instant) -> Result<Held<'a>, Fault> {
-        let server = self.options.servers.first().ok_or(Fault::NoServer)?;
+        let server = only_server(&self.options)?;
         let connect_deadline = deadline.min(Instant::now() + self.options.connect_timeout);
         let opened = timeout_at(connect_deadline, Link::open(&server.address)).await;
         match opened.unwrap_or(Err(Fault::ConnectTimeout)) {
@@ -131,4 +131,14 @@ impl Held<'_> {
         tracing::warn!(reason = %fault, "connection to memcached ended");
         fault
     }
+}
+
+/// The one server, which is reached in plain and without credentials. What is configured otherwise is refused
+/// rather than left out.
+pub(super) fn only_server(options: &MemcachedOptions) -> Result<&Server, Fault> {
+    let is_plain = options.credentials.is_none();
+    #[cfg(feature = "tls")]
+    let is_plain = is_plain && options.tls.is_none();
+    let server = options.servers.first().ok_or(Fault::NoServer)?;
+    if is_plain { Ok(server) } else { Err(Fault::PlainOnly) }
 }

@@ -41,6 +41,8 @@ pub(super) async fn open(address: &Address) -> io::Result<(Wire, Stream)> {
             let stream = TcpStream::connect((host.as_str(), *port)).await?;
             // Without it, a request that follows another one waits 40 ms for an acknowledgement.
             stream.set_nodelay(true)?;
+            // What is not sent when a connection ends must never be.
+            stream.set_zero_linger()?;
             Box::new(stream)
         }
         Address::Unix(path) => Box::new(UnixStream::connect(path).await?),

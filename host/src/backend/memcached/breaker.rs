@@ -49,6 +49,9 @@ pub(super) struct Breaker {
     is_open: AtomicBool,
     /// How many connections were made.
     connections: AtomicU64,
+    /// When the breaker was made, and how many milliseconds later the server last answered.
+    made: Instant,
+    heard: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -102,6 +105,8 @@ impl Breaker {
             random,
             is_open: AtomicBool::new(false),
             connections: AtomicU64::new(0),
+            made: Instant::now(),
+            heard: AtomicU64::new(0),
             state: Mutex::default(),
         }
     }
@@ -121,6 +126,27 @@ impl Breaker {
                 Admission::Probe(state.reason.clone())
             }
         }
+    }
+
+    /// The server answered something, on any connection.
+    pub(super) fn heard(&self, now: Instant) {
+        self.heard.store(self.milliseconds(now), Ordering::Relaxed);
+    }
+
+    /// A connection to the server stalled, or ended before anything was answered. That counts as a failure
+    /// unless the server has answered on another one within `patience`: large values can be slow, and are no
+    /// outage.
+    pub(super) fn stalled(&self, now: Instant, patience: Duration, reason: &str) {
+        let quiet = self.milliseconds(now).saturating_sub(self.heard.load(Ordering::Relaxed));
+        let has_answered = self.heard.load(Ordering::Relaxed) > 0;
+        if !has_answered || u128::from(quiet) >= patience.as_millis() {
+            self.failed(now, reason);
+        }
+    }
+
+    /// From 1: zero is never.
+    fn milliseconds(&self, now: Instant) -> u64 {
+        u64::try_from(now.saturating_duration_since(self.made).as_millis()).unwrap_or(u64::MAX - 1) + 1
     }
 
     /// The server failed.

@@ -139,7 +139,7 @@ async fn serve(shared: &Shared) {
         let is_unanswered = session.is_unanswered();
         // Before anybody is told, so that whoever asks next finds the breaker as it is.
         if is_unanswered || matches!(end, End::Stalled) {
-            breaker.failed(Instant::now(), &end.to_string());
+            breaker.stalled(Instant::now(), options.timeout, &end.to_string());
         }
         session.fail(&end.to_string());
         drop(session);

@@ -41,6 +41,9 @@ pub(super) async fn dial(address: &Address, options: &MemcachedOptions) -> Resul
             let stream = TcpStream::connect((host.as_str(), *port)).await?;
             // Without it, a request that follows another one waits 40 ms for an acknowledgement.
             stream.set_nodelay(true)?;
+            // What is not sent when a connection ends must never be: the kernel would go on with it, and a
+            // write that was given up would arrive after newer ones.
+            stream.set_zero_linger()?;
             secure(stream, host, options).await?
         }
         #[cfg(unix)]

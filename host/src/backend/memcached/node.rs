@@ -148,7 +148,7 @@ impl Node {
             Err(failure) => Err(failure),
         };
         match outcome {
-            Ok(_) | Err(Failure::TooLarge { .. }) => pledge.kept(),
+            Ok(_) | Err(Failure::TooLarge { .. } | Failure::Busy { .. }) => pledge.kept(),
             Err(Failure::NotSent { .. } | Failure::Unanswered { .. }) => pledge.broken(),
         }
         outcome

@@ -387,6 +387,8 @@ fn failed(failure: Failure, is_write: bool) -> Error {
     match failure {
         Failure::TooLarge { limit } => Error::TooLarge { limit },
         Failure::Unanswered { reason } if is_write => Error::OutcomeUnknown { reason },
-        Failure::Unanswered { reason } | Failure::NotSent { reason } => Error::Unavailable { reason },
+        Failure::Unanswered { reason } | Failure::NotSent { reason } | Failure::Busy { reason } => {
+            Error::Unavailable { reason }
+        }
     }
 }

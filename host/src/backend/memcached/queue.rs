@@ -36,6 +36,8 @@ pub(super) enum Failure {
     NotSent { reason: String },
     /// It was at least partly written.
     Unanswered { reason: String },
+    /// It was not even queued, as too much waits already. The server has nothing to do with it.
+    Busy { reason: String },
     /// It was not written, as one of its items is larger than this.
     TooLarge { limit: usize },
 }
@@ -70,6 +72,8 @@ struct Slot {
     progress: Progress,
     /// When the caller has waited long enough.
     deadline: Instant,
+    /// Whether something may be changed by it.
+    is_write: bool,
     /// Whether the task still has the call.
     is_with_task: bool,
 }
@@ -175,7 +179,8 @@ impl Queue {
         state.bytes += bytes;
         state.waiting_bytes += bytes;
         let progress = Progress::Waiting(None);
-        let slot = state.slots.insert(Slot { progress, deadline, is_with_task: true });
+        let is_write = requests.iter().any(Request::is_write);
+        let slot = state.slots.insert(Slot { progress, deadline, is_write, is_with_task: true });
         let room = Room { slot, requests: requests.len(), bytes };
         state.waiting.push_back(Call { requests, batch_bytes_max, room });
         drop(state);
@@ -231,24 +236,29 @@ impl Queue {
         wakers.into_iter().for_each(Waker::wake);
     }
 
-    /// Tells callers whose time is over so. Answers whether any call is left with the task.
+    /// Tells callers whose time is over so. Answers whether a write was among them that may have been sent:
+    /// it must not be carried out later, when its caller has done something about it, so its connection
+    /// has to end.
     pub(super) fn expire(&self, now: Instant) -> bool {
         let mut wakers = Vec::new();
+        let mut has_sent_write = false;
         let mut state = lock(&self.state);
         for (_, slot) in state.slots.iter_mut().filter(|(_, slot)| slot.deadline <= now) {
             let reason = TIMED_OUT.to_owned();
             let (failure, waker) = match &mut slot.progress {
                 Progress::Waiting(waker) => (Failure::NotSent { reason }, waker.take()),
-                Progress::Taken(waker) => (Failure::Unanswered { reason }, waker.take()),
+                Progress::Taken(waker) => {
+                    has_sent_write |= slot.is_write;
+                    (Failure::Unanswered { reason }, waker.take())
+                }
                 Progress::Done(_) | Progress::Over => continue,
             };
             slot.progress = Progress::Done(Err(failure));
             wakers.extend(waker);
         }
-        let is_busy = state.requests > 0;
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
-        is_busy
+        has_sent_write
     }
 
     /// The task asks whether it may end, and ends if so: not while a call waits.
@@ -295,7 +305,7 @@ impl State {
         } else {
             return Ok(());
         };
-        Err(Failure::NotSent { reason })
+        Err(Failure::Busy { reason })
     }
 
     /// Claims a call for writing. `false`: its caller has gone, and it must not be written.

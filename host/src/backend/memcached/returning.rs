@@ -14,8 +14,12 @@
 //!   this server in that set. Of many former sets the oldest becomes a floor for all keys.
 //!
 //! A server that restarts is empty and begins its numbers anew. So after every new connection the marker is
-//! looked at, and where it is gone or another, a new one is the floor of all keys. Until then the old floor
-//! counts, which hides too much rather than too little.
+//! looked at, and where it is gone, another one is written. A lower number says that the server is new, and
+//! is the floor of all keys; a higher one that the old marker was evicted, and the floors stay. Until then the
+//! old floors count, which hides too much rather than too little.
+//!
+//! A write that was given up must not arrive after what is done about it. So where the time of one is over that
+//! may have been sent, its connection ends (see `queue`), and nothing lingers in the kernel (see `dial`).
 //!
 //! All this is known to one host process and lost with it: entries that were to be deleted then stay until
 //! their lifetime ends, or until somebody clears them. No file is written.
@@ -64,6 +68,8 @@ struct State {
     /// The oldest first.
     floors: Vec<Floor>,
     marker: Option<Marker>,
+    /// The number of a marker that was not found again, until there is another one.
+    lost: Option<u64>,
 }
 
 /// The number below which items count as absent.
@@ -252,7 +258,7 @@ impl State {
         {
             return Work::Look(marker.key, marker.number);
         }
-        if self.floors.iter().any(|floor| floor.number.is_none()) {
+        if self.lost.is_some() || self.floors.iter().any(|floor| floor.number.is_none()) {
             let marker = self.marker.as_ref().map(|marker| marker.key);
             return Work::Mark(marker.unwrap_or_else(|| key.beside(&random::bytes())));
         }
@@ -272,6 +278,11 @@ impl State {
     }
 
     fn marked(&mut self, marker: Marker) {
+        // Numbers that begin anew are those of another server, or of the same one after a restart: no floor
+        // means anything there. Numbers that went on are those of a full server that has evicted the marker.
+        if self.lost.take().is_some_and(|lost| marker.number < lost) {
+            self.floors = vec![Floor { former: None, number: None }];
+        }
         for floor in &mut self.floors {
             floor.number.get_or_insert(marker.number);
         }
@@ -281,10 +292,8 @@ impl State {
     fn looked(&mut self, is_there: bool, connection: u64) {
         match &mut self.marker {
             Some(marker) if is_there => marker.connection = connection,
-            _ => {
-                self.marker = None;
-                self.floors = vec![Floor { former: None, number: None }];
-            }
+            // Another one tells by its number what has become of it.
+            _ => self.lost = self.marker.take().map(|marker| marker.number),
         }
     }
 

@@ -30,6 +30,24 @@ fn fail(breaker: &Breaker, times: u32, now: Instant) {
 }
 
 #[test]
+fn a_stall_beside_answers_is_no_failure() {
+    let (breaker, patience) = (breaker(), seconds(1.0));
+    let start = breaker.made;
+    breaker.heard(start + seconds(5.0));
+    (0..9).for_each(|_| breaker.stalled(start + seconds(5.5), patience, "refused"));
+    assert_eq!(breaker.read(start).state, ServerState::Up);
+    (0..3).for_each(|_| breaker.stalled(start + seconds(6.5), patience, "refused"));
+    assert_eq!(breaker.read(start).state, ServerState::Down);
+}
+
+#[test]
+fn a_server_that_never_answered_fails_by_stalling() {
+    let breaker = breaker();
+    (0..3).for_each(|_| breaker.stalled(breaker.made, seconds(1.0), "refused"));
+    assert_eq!(breaker.read(breaker.made).state, ServerState::Down);
+}
+
+#[test]
 fn three_failures_in_a_row_open_it() {
     let (breaker, now) = (breaker(), Instant::now());
     fail(&breaker, 2, now);

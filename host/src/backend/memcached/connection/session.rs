@@ -54,6 +54,8 @@ pub(super) struct Session<'a, S> {
     answered: u64,
     /// When something last came from the server.
     heard: Instant,
+    /// When callers were last told that their time is over.
+    expired: Instant,
     /// Whether other threads take part in running the tasks.
     shares_cores: bool,
     /// Whether other tasks have just run.
@@ -107,6 +109,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
             next_reply: number,
             answered: 0,
             heard: now,
+            expired: now,
             shares_cores: Handle::current().runtime_flavor() != RuntimeFlavor::CurrentThread,
             paused: false,
             watchdog: Box::pin(sleep_until(now + tick)),
@@ -193,13 +196,20 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
         while self.is_busy() {
             ready!(self.watchdog.as_mut().poll(context));
             let now = Instant::now();
-            self.queue.expire(now);
-            if self.in_flight.front().is_some_and(|oldest| now - oldest.since >= self.timeout) {
+            if self.expire(now)
+                || self.in_flight.front().is_some_and(|oldest| now - oldest.since >= self.timeout)
+            {
                 return Poll::Ready(End::Stalled);
             }
             self.watchdog.as_mut().reset(now + self.tick);
         }
         Poll::Pending
+    }
+
+    /// Tells callers whose time is over so. `true`: the connection must end.
+    fn expire(&mut self, now: Instant) -> bool {
+        self.expired = now;
+        self.queue.expire(now)
     }
 
     /// Whether somebody may wait for something.
@@ -242,11 +252,16 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
         self.heard = Instant::now();
         let decoded = self.decode();
         if !self.answers.is_empty() {
+            self.breaker.heard(self.heard);
             if self.answered == 0 {
                 self.breaker.succeeded();
             }
             self.answered += self.answers.len() as u64;
             self.queue.finish(self.answers.drain(..));
+        }
+        // Where replies never stop coming, the watchdog has no turn.
+        if self.heard - self.expired >= self.tick && self.expire(self.heard) {
+            return Err(End::Stalled);
         }
         decoded
     }

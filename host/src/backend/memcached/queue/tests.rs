@@ -13,6 +13,13 @@ fn noops(count: usize) -> Requests {
     (0..count).map(|_| Request::Noop).collect()
 }
 
+fn store(bytes: usize) -> Requests {
+    let key = StorageKey::parse(":AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA").expect("of the right form");
+    let ttl = Ttl::new(Lifetime::UntilEvicted, Duration::ZERO, 0);
+    let entry = Stored { flags: Flags::PLACEHOLDER, data: vec![0; bytes].into() };
+    smallvec::smallvec![Request::Store { key, entry, ttl, when: When::Always }]
+}
+
 fn push(queue: &Queue, requests: Requests) -> Result<(Ticket<'_>, bool), Failure> {
     queue.push(requests, 0, Instant::now() + PATIENCE)
 }
@@ -36,7 +43,7 @@ async fn the_queue_is_bounded_by_requests_that_have_no_reply_yet() {
     let queue = Queue::default();
     let (ticket, start) = push(&queue, noops(CONNECTION_REQUESTS_MAX)).expect("there is just room");
     assert!(start, "the first call starts the task");
-    assert!(matches!(push(&queue, noops(1)).err(), Some(Failure::NotSent { .. })));
+    assert!(matches!(push(&queue, noops(1)).err(), Some(Failure::Busy { .. })));
     let calls = take(&queue);
     assert!(push(&queue, noops(1)).is_err(), "what is in flight counts");
     finish(&queue, calls);
@@ -48,12 +55,6 @@ async fn the_queue_is_bounded_by_requests_that_have_no_reply_yet() {
 #[test]
 fn the_queue_is_bounded_by_bytes_that_have_no_reply_yet() {
     let queue = Queue::default();
-    let store = |bytes: usize| -> Requests {
-        let key = StorageKey::parse(":AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA").expect("of the right form");
-        let ttl = Ttl::new(Lifetime::UntilEvicted, Duration::ZERO, 0);
-        let entry = Stored { flags: Flags::PLACEHOLDER, data: vec![0; bytes].into() };
-        smallvec::smallvec![Request::Store { key, entry, ttl, when: When::Always }]
-    };
     let (ticket, _) = push(&queue, store(CONNECTION_BYTES_MAX - 1000)).expect("there is room");
     let calls = take(&queue);
     drop(ticket);
@@ -85,7 +86,7 @@ async fn a_caller_whose_time_is_over_learns_whether_its_call_was_written() {
     let (waiting, _) = push(&queue, noops(1)).expect("there is room");
     tokio::time::advance(PATIENCE).await;
     let (young, _) = push(&queue, noops(1)).expect("there is room");
-    assert!(queue.expire(Instant::now()), "the task still has them");
+    assert!(!queue.expire(Instant::now()), "no write is among them");
     assert!(matches!(written.await, Err(Failure::Unanswered { .. })));
     assert!(matches!(waiting.await, Err(Failure::NotSent { .. })));
 
@@ -94,8 +95,21 @@ async fn a_caller_whose_time_is_over_learns_whether_its_call_was_written() {
     finish(&queue, calls);
     finish(&queue, late);
     assert!(young.await.is_ok());
-    assert!(!queue.expire(Instant::now()));
     assert!(lock(&queue.state).slots.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_may_arrive_late_is_told_from_what_can_not() {
+    let queue = Queue::default();
+    let (waiting, _) = push(&queue, store(1)).expect("there is room");
+    tokio::time::advance(PATIENCE).await;
+    assert!(!queue.expire(Instant::now()), "it never was written");
+    assert!(matches!(waiting.await, Err(Failure::NotSent { .. })));
+    let (written, _) = push(&queue, store(1)).expect("there is room");
+    let _calls = take(&queue);
+    tokio::time::advance(PATIENCE).await;
+    assert!(queue.expire(Instant::now()));
+    assert!(matches!(written.await, Err(Failure::Unanswered { .. })));
 }
 
 #[tokio::test(start_paused = true)]

@@ -126,6 +126,22 @@ async fn a_server_that_restarts_gets_a_floor_of_its_new_numbers() {
 }
 
 #[tokio::test]
+async fn a_marker_that_was_evicted_takes_no_floor_with_it() {
+    let (past, peer) = (Past::new("a"), Peer::default());
+    past.distrust_all();
+    peer.settle(&past, 1).await.expect("up");
+    let floor = past.floor(&key(1), 1);
+    let written = peer.put(key(1));
+    peer.items.borrow_mut().retain(|kept, _| *kept == key(1));
+    peer.settle(&past, 2).await.expect("up");
+    assert_eq!(past.floor(&key(1), 1), floor, "its numbers went on");
+    assert!(written > floor);
+    peer.bursts.borrow_mut().clear();
+    peer.settle(&past, 3).await.expect("up");
+    assert_eq!(*peer.bursts.borrow(), [1], "there is a marker again");
+}
+
+#[tokio::test]
 async fn a_former_set_counts_for_the_keys_that_lived_elsewhere_in_it() {
     let (past, peer) = (Past::new("a"), Peer::default());
     let former = router(&["a=h:1", "b=h:2"]);
