@@ -15,11 +15,12 @@
 //!
 //! A server that restarts is empty and begins its numbers anew. So after every new connection the marker is
 //! looked at, and where it is gone, another one is written. A lower number says that the server is new, and
-//! is the floor of all keys; a higher one that the old marker was evicted, and the floors stay. Until then the
-//! old floors count, which hides too much rather than too little.
+//! is the floor of all keys; a higher one that the old marker was evicted, and the floors stay. Until then
+//! the old floors count, which hides too much rather than too little.
 //!
-//! A write that was given up must not arrive after what is done about it. So where the time of one is over that
-//! may have been sent, its connection ends (see `queue`), and nothing lingers in the kernel (see `dial`).
+//! A write that was given up must not arrive after what is done about it. So where the time of one is over
+//! that may have been sent, its connection ends (see `queue`), and nothing lingers in the kernel (see
+//! `dial`).
 //!
 //! All this is known to one host process and lost with it: entries that were to be deleted then stay until
 //! their lifetime ends, or until somebody clears them. No file is written.
