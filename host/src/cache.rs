@@ -1,13 +1,15 @@
 //! The cache as hosts use it: one [`Cache`] for a deployment, a [`ScopedCache`] for each partition and
 //! namespace.
 //!
-//! The operations lie in `single`, `batch`, `counter` and `fill`; what every one of them goes through in
-//! `pipeline`.
+//! The operations lie in `single`, `batch`, `counter` and `fill` (whose callers wait for each other in
+//! `flight`); what every one of them goes through in `pipeline`.
 
 mod single;
 mod batch;
 mod counter;
 mod fill;
+mod flight;
+mod lease;
 mod pipeline;
 
 use std::sync::{Arc, Mutex};
@@ -23,6 +25,8 @@ use crate::key::{KeyDeriver, PartitionKey, Place};
 use crate::scope::{Namespace, Partition, Scope};
 use crate::telemetry::{Stats, Telemetry};
 use crate::turns::Turns;
+
+use flight::Flights;
 
 pub use fill::{Fetched, Fill};
 pub use single::SwapOutcome;
@@ -58,6 +62,8 @@ struct Shared {
     telemetry: Telemetry,
     /// Between callers of this host who change one sealed counter.
     turns: Turns,
+    /// What callers of this host wait for, or compute.
+    flights: Arc<Flights>,
     /// The time for one operation, where the backend is configured with one: see `pipeline`.
     time: Option<Duration>,
     config: Config,
@@ -142,6 +148,7 @@ impl Cache {
             Generations::new(backend.clone(), deriver.clone(), Clock::system(), config.generation_ttl);
         let telemetry = Telemetry::default();
         let turns = Turns::new();
+        let flights = Arc::new(Flights::new());
         Self(Arc::new(Shared {
             backend,
             memcached,
@@ -150,6 +157,7 @@ impl Cache {
             generations,
             telemetry,
             turns,
+            flights,
             time,
             config,
         }))

@@ -61,6 +61,8 @@ pub struct Config {
     pub(crate) memory_bytes_max: u64,
     pub(crate) generation_ttl: Duration,
     pub(crate) fill_lease: Duration,
+    /// Percent.
+    pub(crate) ttl_jitter: u8,
     pub(crate) on_unavailable: OnUnavailable,
 }
 
@@ -111,6 +113,7 @@ impl Default for Config {
             memory_bytes_max: limits::MEMORY_BYTES_MAX,
             generation_ttl: limits::GENERATION_TTL,
             fill_lease: limits::FILL_LEASE,
+            ttl_jitter: limits::TTL_JITTER_PERCENT,
             on_unavailable: OnUnavailable::Error,
         }
     }
@@ -280,6 +283,22 @@ impl Config {
             return Err(Error::invalid_config("fill_lease: allowed are 2 to 3600 seconds"));
         }
         self.fill_lease = lease;
+        Ok(self)
+    }
+
+    /// By how much, at most, the lifetime of an entry that a fill stores is shortened by chance, in percent;
+    /// 5 unless set. So what was computed at the same moment is not computed anew at the same moment.
+    ///
+    /// Lifetimes are whole seconds, so short ones stay as they are: by 5 percent, those under 10 seconds.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_invalid_config`] for more than 50.
+    pub fn ttl_jitter(mut self, percent: u8) -> Result<Self, Error> {
+        if percent > limits::TTL_JITTER_PERCENT_MAX {
+            return Err(Error::invalid_config("ttl_jitter: allowed are 0 to 50 percent"));
+        }
+        self.ttl_jitter = percent;
         Ok(self)
     }
 

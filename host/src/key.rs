@@ -23,7 +23,7 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 
 use crate::scope::{Namespace, Partition, Scope};
 use crate::stored::StorageKey;
@@ -113,6 +113,20 @@ impl PartitionKey {
         let [a, b, c, d, ..] = mac(&self.hmac, &[0xff, round, a, b, c, d]);
         u32::from_be_bytes([a, b, c, d])
     }
+}
+
+/// The key of the lock under which an entry of this version is computed anew. It can't be any entry's key, as
+/// those are made with a keyed hash of something else; and whoever can read one in the storage can write
+/// there anyway, so that it is no secret.
+pub(crate) fn refresh_lock(key: &StorageKey, version: u64) -> StorageKey {
+    let mut hash = Sha256::new();
+    hash.update(b"strongroom/v1/refresh");
+    hash.update(version.to_be_bytes());
+    hash.update(key.as_bytes());
+    let hash: [u8; 32] = hash.finalize().into();
+    let mut item = [0; ITEM_BYTES];
+    item.copy_from_slice(&hash[..ITEM_BYTES]);
+    key.beside(&item)
 }
 
 const VERSION_ROUNDS: u8 = 4;

@@ -12,16 +12,35 @@ pub struct Stats {
     pub hits: u64,
     /// Keys that were looked up and not found.
     pub misses: u64,
+    /// Of the hits, those on entries that were past their lifetime, and within their grace.
+    pub stale_hits: u64,
+    /// How often a caller was given the right to compute a value.
+    pub fills: u64,
+    /// How often a caller was told to compute a value without storing it, as another one took too long.
+    pub busy: u64,
     /// Entries that were found and could not be opened, which counts as a miss: by reason.
     pub unopened: Vec<(&'static str, u64)>,
     /// Operations that failed because the backend could not be reached, or did not answer.
     pub failures: u64,
 }
 
+/// How a fetch ended, as far as it is counted.
+#[derive(Clone, Copy)]
+pub(crate) enum Fetch {
+    Hit,
+    Stale,
+    Refresh,
+    Vacant,
+    Busy,
+}
+
 #[derive(Default)]
 pub(crate) struct Telemetry {
     hits: AtomicU64,
     misses: AtomicU64,
+    stale_hits: AtomicU64,
+    fills: AtomicU64,
+    busy: AtomicU64,
     failures: AtomicU64,
     /// Rare, and few reasons: a list under a lock is enough.
     unopened: std::sync::Mutex<Vec<(&'static str, u64)>>,
@@ -31,6 +50,22 @@ impl Telemetry {
     pub(crate) fn looked_up(&self, found: bool) {
         let counter = if found { &self.hits } else { &self.misses };
         counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A look-up that could end in a fill.
+    pub(crate) fn fetched(&self, state: Fetch) {
+        self.looked_up(!matches!(state, Fetch::Vacant | Fetch::Busy));
+        let count = |counter: &AtomicU64| counter.fetch_add(1, Ordering::Relaxed);
+        match state {
+            Fetch::Hit => {}
+            Fetch::Stale => drop(count(&self.stale_hits)),
+            Fetch::Refresh => {
+                count(&self.stale_hits);
+                count(&self.fills);
+            }
+            Fetch::Vacant => drop(count(&self.fills)),
+            Fetch::Busy => drop(count(&self.busy)),
+        }
     }
 
     pub(crate) fn failed(&self, error: &Error) {
@@ -51,6 +86,9 @@ impl Telemetry {
         Stats {
             hits: self.hits.load(Ordering::Relaxed),
             misses: self.misses.load(Ordering::Relaxed),
+            stale_hits: self.stale_hits.load(Ordering::Relaxed),
+            fills: self.fills.load(Ordering::Relaxed),
+            busy: self.busy.load(Ordering::Relaxed),
             unopened: self.unopened.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone(),
             failures: self.failures.load(Ordering::Relaxed),
         }

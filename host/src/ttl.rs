@@ -41,6 +41,17 @@ impl Lifetime {
         }
     }
 
+    /// The lifetime less a part of it, 0 to 1, rounded to whole seconds, of which at least one stays.
+    pub(crate) fn shortened(self, part: f64) -> Self {
+        match self {
+            Self::Seconds(seconds) => {
+                let left = f64::from(seconds.get()) * (1.0 - part);
+                Self::seconds(left.round() as u32).unwrap_or(Self::Seconds(std::num::NonZeroU32::MIN))
+            }
+            other => other,
+        }
+    }
+
     /// The same as a duration; `None`: until evicted.
     pub fn duration(self) -> Option<Duration> {
         match self {
@@ -74,5 +85,22 @@ impl TtlPolicy {
             Some(seconds) if self.max.is_none_or(|max| seconds <= max) => Ok(Lifetime::Seconds(seconds)),
             _ => Err(ErrorKind::InvalidTtl.into()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shortened_lifetime_is_never_longer_and_never_nothing() {
+        let shortened = |seconds, part| Lifetime::seconds(seconds).map(|ttl| ttl.shortened(part));
+        assert_eq!(shortened(600, 0.05), Lifetime::seconds(570));
+        assert_eq!(shortened(600, 0.0), Lifetime::seconds(600));
+        assert_eq!(shortened(9, 0.05), Lifetime::seconds(9), "less than half a second");
+        assert_eq!(shortened(1, 0.5), Lifetime::seconds(1));
+        assert_eq!(shortened(1, 1.0), Lifetime::seconds(1));
+        assert_eq!(shortened(u32::MAX, 0.0), Lifetime::seconds(u32::MAX));
+        assert_eq!(Lifetime::UntilEvicted.shortened(0.5), Lifetime::UntilEvicted);
     }
 }

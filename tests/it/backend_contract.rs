@@ -426,10 +426,15 @@ contract!(within_its_grace_an_entry_is_absent(place) {
     assert!(!place.backend.touch(&key(1), lifetime(60)).await.expect("reachable"));
     assert_eq!(place.backend.delete_many(&[key(1)]).await.expect("reachable"), [false]);
 
-    set(place, 2, with_grace, lifetime(2)).await;
+    set(place, 2, with_grace.clone(), lifetime(2)).await;
     place.pass(Duration::from_millis(3600)).await;
-    let lease = begin(place, 2).await;
-    let filled = place.backend.store(&key(2), text("new"), FOREVER, Condition::Version(lease)).await;
+    let stale = place.backend.begin_fill(&key(2), LEASE).await.expect("reachable");
+    let Begun::Stale(stale) = stale else { panic!("{stale:?}") };
+    assert_eq!(stale.entry, with_grace, "what a fill may serve meanwhile");
+    place.backend.abandon_fill(&key(2), stale.version).await.expect("reachable");
+    let again = place.backend.begin_fill(&key(2), LEASE).await.expect("reachable");
+    assert!(matches!(&again, Begun::Stale(same) if same.version == stale.version), "{again:?}");
+    let filled = place.backend.store(&key(2), text("new"), FOREVER, Condition::Version(stale.version)).await;
     assert_eq!(filled.expect("reachable"), StoreOutcome::Stored);
     assert_eq!(get(place, 2).await, Some(text("new")));
 });

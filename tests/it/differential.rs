@@ -61,6 +61,7 @@ enum Outcome {
     Were(Vec<bool>),
     Number(Option<u64>),
     Won(usize),
+    Stale((Stored, usize, Option<u64>)),
     Held,
     Done,
     Refused(&'static str),
@@ -207,6 +208,8 @@ impl Side {
             Operation::Count(key, step) => Outcome::Number(backend.count(&self.key(*key), *step).await?),
             Operation::BeginFill(key) => match backend.begin_fill(&self.key(*key), LEASE).await? {
                 Begun::Live(found) => Outcome::Found(vec![Some(self.found(found))]),
+                Begun::Stale(found) => Outcome::Stale(self.found(found)),
+                Begun::Unreadable(version) => panic!("nothing here is too large: {version}"),
                 Begun::Won(version) => Outcome::Won(self.number(version)),
                 Begun::Held => Outcome::Held,
             },

@@ -233,11 +233,12 @@ impl Backend for Memory {
                 let placeholder = Stored { flags: Flags::PLACEHOLDER, data: Bytes::new() };
                 Ok(Begun::Won(self.insert(key, placeholder, Some(lease))))
             }
-            Some((item, remaining)) if item.stored.flags.is_live(remaining) => {
-                Ok(Begun::Live(Versioned { entry: item.stored, version: item.version, remaining }))
+            Some((item, _)) if !item.stored.flags.is_entry() => Ok(Begun::Held),
+            Some((item, remaining)) => {
+                let is_live = item.stored.flags.is_live(remaining);
+                let found = Versioned { entry: item.stored, version: item.version, remaining };
+                Ok(if is_live { Begun::Live(found) } else { Begun::Stale(found) })
             }
-            Some((item, _)) if item.stored.flags.is_entry() => Ok(Begun::Won(item.version)),
-            Some(_) => Ok(Begun::Held),
         }
     }
 

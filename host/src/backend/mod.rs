@@ -31,7 +31,8 @@ use crate::ttl::Lifetime;
 ///
 /// In what follows, an item is **live** if [`Flags::is_live`](crate::Flags::is_live) says so of its flags and
 /// its remaining lifetime. What is not live (nothing, a fill's placeholder, an entry within its grace) is
-/// **absent**, and every operation but [`begin_fill`](Backend::begin_fill) MUST treat it so.
+/// **absent**, and every operation but [`begin_fill`](Backend::begin_fill) and a store under
+/// [`Condition::Version`] MUST treat it so.
 ///
 /// - An implementation MUST answer an item only under the very key it was stored under, and MUST answer its
 ///   bytes and flags as they were stored.
@@ -112,9 +113,10 @@ pub trait Backend: Send + Sync + 'static {
     /// of at least zero; [`Error::Unavailable`]; [`Error::OutcomeUnknown`].
     async fn count(&self, key: &StorageKey, step: Step) -> Result<Option<u64>, Error>;
 
-    /// Takes the right to fill an absent key, for at most `lease`.
+    /// Takes the right to fill a key under which nothing is, for about `lease`: at least, and at most a
+    /// second more. Where something is, answers that, and changes nothing.
     ///
-    /// Where nothing is under the key, exactly one of any number of callers gets [`Begun::Won`] per lease.
+    /// Exactly one of any number of callers gets [`Begun::Won`] per lease.
     ///
     /// # Errors
     ///
@@ -258,8 +260,11 @@ impl Step {
 pub enum Begun {
     /// A live entry.
     Live(Versioned),
-    /// Nothing live: the caller holds the fill, whose lease is this version. Where an entry within its grace
-    /// is kept, several callers may hold fills of it, of which one can be completed.
+    /// An entry within its grace.
+    Stale(Versioned),
+    /// An entry of this version that is too large to be answered.
+    Unreadable(u64),
+    /// There was nothing: the caller holds the fill, whose lease is this version.
     Won(u64),
     /// Somebody else holds the fill.
     Held,

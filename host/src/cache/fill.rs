@@ -1,28 +1,51 @@
-//! Fetch, and the right to fill what is vacant.
+//! Fetch: the value, or the right to compute it, which one caller of the whole fleet has at a time.
+//!
+//! | under the key is | and | the caller gets |
+//! |---|---|---|
+//! | a live entry | | it |
+//! | nothing | | a fill: the backend keeps a placeholder for as long as its lease |
+//! | a placeholder | | what the holder stores; waits for it (see `flight`), and may get the fill then |
+//! | an entry within its grace | nobody has its lock | it, and a fill |
+//! | | somebody has | it |
+//! | an entry that can't be opened | | as if there were nothing, by way of the lock |
+//!
+//! A fill stores under the version of what it was begun over, placeholder or entry. So what was written,
+//! deleted or cleared meanwhile is never overwritten by something older.
+//!
+//! An entry's **lock** is a placeholder under a key that is made of the entry's own and its version: it is
+//! there for as long as the lease. It is not taken away when the fill is completed, as somebody may still
+//! have the old entry in hand; the new one has another version, and another lock. (memcached has a mark of
+//! its own for the same, `R` of `mg`, which has no time-out: a holder that dies would keep everybody else
+//! from it for the whole grace.)
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::runtime::Handle;
+use tokio::time::{Instant, timeout_at};
 
 use super::ScopedCache;
+use super::flight::{News, Seat, Waited};
+use super::lease::{Begin, give_back, in_background};
 use super::pipeline::check_key;
-use crate::backend::{Begun, Condition, StoreOutcome};
+use crate::backend::{self, Begun, Condition, StoreOutcome};
 use crate::error::{Error, ErrorKind};
-use crate::key::PartitionKey;
+use crate::key::{PartitionKey, refresh_lock};
 use crate::limits::WAIT_MILLISECONDS_MAX;
 use crate::random;
 use crate::stored::StorageKey;
+use crate::telemetry::Fetch;
 use crate::value::Value;
-
-/// How long to wait, about, before looking again whether another caller's fill is done.
-const POLL: Duration = Duration::from_millis(20);
 
 /// What [`ScopedCache::fetch`] found.
 #[derive(Debug)]
 pub enum Fetched {
     /// The value.
     Hit(Value),
+    /// The value, past its lifetime and within its grace; another caller is computing it anew.
+    Stale(Value),
+    /// The value, past its lifetime and within its grace; this caller is to compute it anew.
+    Refresh(Value, Fill),
     /// There is no value, and this caller is to compute it.
     Vacant(Fill),
     /// There is no value, another caller is computing it, and the wait ran out: compute it, and don't store
@@ -30,24 +53,73 @@ pub enum Fetched {
     Busy,
 }
 
+impl Fetched {
+    fn counted(&self) -> Fetch {
+        match self {
+            Self::Hit(_) => Fetch::Hit,
+            Self::Stale(_) => Fetch::Stale,
+            Self::Refresh(..) => Fetch::Refresh,
+            Self::Vacant(_) => Fetch::Vacant,
+            Self::Busy => Fetch::Busy,
+        }
+    }
+}
+
+/// What one look found.
+enum Look {
+    Found(Fetched),
+    /// Somebody else has the fill.
+    Held(StorageKey),
+}
+
 /// The right to compute the value of one key.
 ///
 /// Dropping it gives the right back; so does the end of its lease, wherever the caller is.
-pub struct Fill {
+pub struct Fill(Box<Grant>);
+
+/// What a fill holds. Boxed: most fetches find a value, and need no room for it.
+struct Grant {
     cache: ScopedCache,
     guest_key: String,
     key: StorageKey,
-    lease: u64,
+    /// Of what it stores over.
+    version: u64,
+    /// What is given back: the placeholder under the key itself, or under the lock of what is there.
+    lease: (StorageKey, u64),
+    /// When the lease ends, at the latest.
+    ends: Instant,
     grace_seconds: u16,
-    is_open: bool,
+    /// Those who wait for it. `None` once it is completed or given back.
+    seat: Option<Seat>,
+    /// Where it was begun: a store may be dropped by a thread without a runtime, and its fills with it.
+    runtime: Option<Handle>,
 }
 
 impl ScopedCache {
     /// The value under the key, or the right to compute it.
     ///
     /// `grace`: seconds, at most 65535, for which the value may be served beyond its lifetime while one
-    /// caller refreshes it; kept with the value when the fill is completed. `wait`: how long to wait for
+    /// caller computes it anew; kept with the value when the fill is completed. `wait`: how long to wait for
     /// another caller's fill, at most 30 seconds; more is taken as that.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+    /// use std::time::Duration;
+    /// use strongroom_host::{Cache, Fetched, Partition};
+    ///
+    /// let acme = Cache::in_memory().open(&Partition::service("fx")?.stack("acme")?, None)?;
+    /// let rate = match acme.fetch("rate", 60, Duration::from_secs(1)).await? {
+    ///     Fetched::Hit(value) | Fetched::Stale(value) => value,
+    ///     Fetched::Vacant(mut fill) | Fetched::Refresh(_, mut fill) => {
+    ///         fill.complete("1.08".into(), Some(600)).await?;
+    ///         "1.08".into()
+    ///     }
+    ///     Fetched::Busy => "1.08".into(),
+    /// };
+    /// # assert_eq!(acme.get("rate").await?, Some(rate));
+    /// # Ok::<(), strongroom_host::Error>(()) })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -57,74 +129,178 @@ impl ScopedCache {
         let grace_seconds = u16::try_from(grace).map_err(|_| ErrorKind::InvalidTtl)?;
         let wait = wait.min(Duration::from_millis(u64::from(WAIT_MILLISECONDS_MAX)));
         let deadline = Instant::now() + wait;
+        let fetched = match self.look(key, grace_seconds).await {
+            Ok(Look::Found(fetched)) => Ok(fetched),
+            Ok(Look::Held(place)) => self.wait(key, grace_seconds, place, deadline).await,
+            Err(error) => Err(error),
+        };
+        let fetched = match fetched {
+            // Nobody can be waited for: compute, and don't store.
+            Err(error) if error.is_unavailable() && self.answers_miss() => Fetched::Busy,
+            fetched => fetched?,
+        };
+        self.0.shared.telemetry.fetched(fetched.counted());
+        Ok(fetched)
+    }
+
+    /// Waits for another caller's fill.
+    async fn wait(
+        &self,
+        key: &str,
+        grace_seconds: u16,
+        place: StorageKey,
+        deadline: Instant,
+    ) -> Result<Fetched, Error> {
+        let mut seat = self.0.shared.flights.join(&place);
         loop {
-            let fetched = match self.try_fetch(key, grace_seconds).await {
-                // Nobody can be waited for: compute, and don't store.
-                Err(error) if error.is_unavailable() && self.answers_miss() => Some(Fetched::Busy),
-                fetched => fetched?,
+            // A look that takes longer than there is time is given up, and what it may win given back.
+            let look = timeout_at(deadline, self.look(key, grace_seconds));
+            let (look, is_told) = match seat.wait(deadline).await {
+                Waited::Over => return Ok(Fetched::Busy),
+                Waited::News(News::Value(value)) => return Ok(Fetched::Hit(value)),
+                Waited::News(News::NoAnswer) => (look.await, true),
+                Waited::Turn(turn) => {
+                    let look = look.await;
+                    match &look {
+                        Ok(Ok(Look::Found(Fetched::Hit(value)))) => turn.land(News::Value(value.clone())),
+                        Ok(Ok(Look::Held(_))) => turn.put_off(),
+                        Ok(Err(_)) => turn.land(News::NoAnswer),
+                        Ok(Ok(Look::Found(_))) | Err(_) => {}
+                    }
+                    (look, false)
+                }
             };
-            if let Some(fetched) = fetched {
-                self.0.shared.telemetry.looked_up(matches!(fetched, Fetched::Hit(_)));
-                return Ok(fetched);
+            match look {
+                Err(_) => return Ok(Fetched::Busy),
+                Ok(Err(error)) => return Err(error),
+                Ok(Ok(Look::Found(fetched))) => return Ok(fetched),
+                Ok(Ok(Look::Held(place))) if place == *seat.key() && !is_told => {}
+                // Cleared meanwhile, or what was learnt is of no more use.
+                Ok(Ok(Look::Held(place))) => seat = self.0.shared.flights.join(&place),
             }
-            if Instant::now() >= deadline {
-                self.0.shared.telemetry.looked_up(false);
-                return Ok(Fetched::Busy);
-            }
-            sleep(random::jittered(POLL).min(deadline - Instant::now())).await;
         }
     }
 
-    /// One look; `None` where somebody else holds the fill.
-    async fn try_fetch(&self, guest_key: &str, grace_seconds: u16) -> Result<Option<Fetched>, Error> {
+    async fn look(&self, guest_key: &str, grace_seconds: u16) -> Result<Look, Error> {
         self.read_under_generations(move |keys| async move {
-            let shared = &self.0.shared;
             let key = keys.storage_key(guest_key);
-            let lease = match shared.backend.begin_fill(&key, shared.config.fill_lease).await? {
-                Begun::Held => return Ok(None),
-                Begun::Won(lease) => lease,
+            let fill =
+                |version, lease, begun| self.fill((guest_key, &key), version, lease, grace_seconds, begun);
+            let begun = Instant::now();
+            let (version, value) = match self.begin(&key).await? {
+                Begun::Held => return Ok(Look::Held(key)),
+                Begun::Won(version) => {
+                    return Ok(Look::Found(Fetched::Vacant(fill(version, (key, version), begun))));
+                }
+                Begun::Unreadable(version) => (version, None),
+                Begun::Stale(found) => (found.version, self.open_found(&key, &found)),
                 Begun::Live(found) => match self.open_found(&key, &found) {
-                    Some((value, _)) => return Ok(Some(Fetched::Hit(value))),
-                    // What can't be opened is a miss, and may be replaced as long as it is the same.
-                    None => found.version,
+                    Some((value, _)) => return Ok(Look::Found(Fetched::Hit(value))),
+                    None => (found.version, None),
                 },
             };
-            let cache = self.clone();
-            let guest_key = guest_key.to_owned();
-            Ok(Some(Fetched::Vacant(Fill { cache, guest_key, key, lease, grace_seconds, is_open: true })))
+            let begun = Instant::now();
+            let lease = self.take_over(&key, version).await;
+            Ok(match (lease, value) {
+                (Ok(Some(lease)), Some((value, _))) => {
+                    Look::Found(Fetched::Refresh(value, fill(version, lease, begun)))
+                }
+                (Ok(Some(lease)), None) => Look::Found(Fetched::Vacant(fill(version, lease, begun))),
+                // Where the lock can't be reached, the value is as good as it was.
+                (Ok(None) | Err(_), Some((value, _))) => Look::Found(Fetched::Stale(value)),
+                (Ok(None), None) => Look::Held(key),
+                (Err(error), None) => return Err(error.into()),
+            })
         })
         .await
+    }
+
+    /// Takes the lock of an entry; `None` where somebody else has it.
+    async fn take_over(
+        &self,
+        key: &StorageKey,
+        version: u64,
+    ) -> Result<Option<(StorageKey, u64)>, backend::Error> {
+        if self.0.shared.flights.is_computing(key) {
+            return Ok(None);
+        }
+        let lock = refresh_lock(key, version);
+        Ok(match self.begin(&lock).await? {
+            Begun::Won(lease) => Some((lock, lease)),
+            _ => None,
+        })
+    }
+
+    fn begin(&self, key: &StorageKey) -> Begin {
+        Begin::new(&self.0.shared.backend, key, self.0.shared.config.fill_lease)
+    }
+
+    fn fill(
+        &self,
+        (guest_key, key): (&str, &StorageKey),
+        version: u64,
+        lease: (StorageKey, u64),
+        grace_seconds: u16,
+        begun: Instant,
+    ) -> Fill {
+        let ends = begun + self.0.shared.config.fill_lease;
+        let seat = self.0.shared.flights.join(key);
+        seat.compute(ends);
+        Fill(Box::new(Grant {
+            cache: self.clone(),
+            guest_key: guest_key.to_owned(),
+            key: *key,
+            version,
+            lease,
+            ends,
+            grace_seconds,
+            seat: Some(seat),
+            runtime: Handle::try_current().ok(),
+        }))
     }
 }
 
 impl Fill {
-    /// Stores the computed value. Answers `false` where the lease was lost before: its time ran out, or the
+    /// Stores the computed value. Answers `false` where the right was lost before: its lease ran out, or the
     /// entry was written, deleted or cleared meanwhile. A fill completes once; a failed attempt may be
     /// repeated within the lease.
+    ///
+    /// The entry's lifetime is a little shorter than asked for, by chance, so that what was computed at once
+    /// does not expire at once: see [`Config::ttl_jitter`](crate::Config::ttl_jitter).
     ///
     /// # Errors
     ///
     /// As [`ScopedCache::set`].
     pub async fn complete(&mut self, value: Value, ttl: Option<u32>) -> Result<bool, Error> {
-        let shared = &self.cache.0.shared;
+        let this = &mut *self.0;
+        let shared = &this.cache.0.shared;
         let lifetime = shared.config.ttl.lifetime(ttl)?;
         shared.check_value(&value)?;
-        if !self.is_open {
+        let Some(seat) = this.seat.as_ref().filter(|_| Instant::now() < this.ends) else {
+            this.seat = None;
             return Ok(false);
-        }
+        };
+        let lifetime = lifetime.shortened(f64::from(shared.config.ttl_jitter) / 100.0 * random::unit());
         let (kind, bytes) = (value.kind(), &value.into_bytes());
-        let this = &*self;
+        let grant = &*this;
         let store = move |keys: Arc<PartitionKey>| async move {
-            if keys.storage_key(&this.guest_key) != this.key {
+            if keys.storage_key(&grant.guest_key) != grant.key {
                 // Cleared meanwhile: what was to be filled can't be reached any more.
                 return Ok(StoreOutcome::Missing);
             }
-            let entry = this.cache.seal(&this.key, kind, bytes, this.grace_seconds)?;
-            Ok(shared.backend.store(&this.key, entry, lifetime, Condition::Version(this.lease)).await?)
+            let entry = grant.cache.seal(&grant.key, kind, bytes, grant.grace_seconds)?;
+            Ok(shared.backend.store(&grant.key, entry, lifetime, Condition::Version(grant.version)).await?)
         };
-        let outcome = this.cache.under_generations(store).await?;
-        self.is_open = false;
-        Ok(outcome == StoreOutcome::Stored)
+        let before = seat.now();
+        let is_stored = grant.cache.under_generations(store).await? == StoreOutcome::Stored;
+        if is_stored
+            && seat.has_company()
+            && let Some(value) = Value::from_bytes(kind, bytes.clone())
+        {
+            seat.land(before, News::Value(value));
+        }
+        this.seat = None;
+        Ok(is_stored)
     }
 
     /// Gives the right back, so that another caller may have it.
@@ -133,36 +309,35 @@ impl Fill {
     ///
     /// See [`ScopedCache`]; the lease ends by itself then.
     pub async fn abandon(mut self) -> Result<(), Error> {
-        if self.is_open {
-            self.cache.0.shared.backend.abandon_fill(&self.key, self.lease).await?;
+        let grant = &mut *self.0;
+        if grant.seat.is_some() {
+            grant.cache.0.shared.backend.abandon_fill(&grant.lease.0, grant.lease.1).await?;
             // Not before: a caller who goes away meanwhile leaves it to `drop`.
-            self.is_open = false;
+            grant.seat = None;
         }
         Ok(())
     }
 }
 
-impl Drop for Fill {
+impl Drop for Grant {
     /// Gives back a fill whose caller is gone, in the background.
     fn drop(&mut self) {
-        if !self.is_open {
-            return;
-        }
-        // Outside a runtime there is nothing to do it on, and the lease ends by itself.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            let backend = self.cache.0.shared.backend.clone();
-            let (key, lease) = (self.key, self.lease);
-            runtime.spawn(async move {
-                if backend.abandon_fill(&key, lease).await.is_err() {
-                    tracing::debug!("a fill could not be given back; it ends with its lease");
-                }
-            });
-        }
+        let Some(seat) = self.seat.take() else { return };
+        let backend = Arc::clone(&self.cache.0.shared.backend);
+        let (key, lease) = self.lease;
+        in_background(self.runtime.as_ref(), async move {
+            give_back(&*backend, &key, lease).await;
+            // Not before: whoever is woken by it finds the key free.
+            drop(seat);
+        });
     }
 }
 
 impl std::fmt::Debug for Fill {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Fill").field("is_open", &self.is_open).finish_non_exhaustive()
+        f.debug_struct("Fill").field("is_open", &self.0.seat.is_some()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

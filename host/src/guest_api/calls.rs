@@ -184,6 +184,8 @@ impl types::HostCache for CacheCtxView<'_> {
         let wait = Duration::from_millis(u64::from(wait));
         Ok(match self.at(&cache)?.fetch(&key, grace, wait).await? {
             Fetched::Hit(value) => types::Fetched::Hit(value.into()),
+            Fetched::Stale(value) => types::Fetched::Stale(value.into()),
+            Fetched::Refresh(value, fill) => types::Fetched::Refresh((value.into(), self.table.push(fill)?)),
             Fetched::Vacant(fill) => types::Fetched::Vacant(self.table.push(fill)?),
             Fetched::Busy => types::Fetched::Busy,
         })

@@ -203,11 +203,12 @@ impl<'a> Operation<'a> {
         let version = random::nonzero();
         let decide = |place: &Place| {
             Ok(match &place.item {
-                Some(item) if item.is_live(place.now) => {
-                    Change::Keep(Begun::Live(item.clone().into_versioned(place.now)))
+                Some(item) if !item.stored.flags.is_entry() => Change::Keep(Begun::Held),
+                Some(item) => {
+                    let is_live = item.is_live(place.now);
+                    let found = item.clone().into_versioned(place.now);
+                    Change::Keep(if is_live { Begun::Live(found) } else { Begun::Stale(found) })
                 }
-                Some(item) if item.stored.flags.is_entry() => Change::Keep(Begun::Won(item.version)),
-                Some(_) => Change::Keep(Begun::Held),
                 None => {
                     let stored = Stored { flags: Flags::PLACEHOLDER, data: bytes::Bytes::new() };
                     let item = Item::new(stored, version, Lifetime::Remaining(lease), place.now);

@@ -281,7 +281,8 @@ impl Backend for Memcached {
     }
 
     async fn begin_fill(&self, key: &StorageKey, lease: Duration) -> Result<Begun, Error> {
-        let seconds = u32::try_from(lease.as_secs()).unwrap_or(u32::MAX);
+        // A second more than whole ones, as the server's present second has partly passed.
+        let seconds = u32::try_from(lease.as_secs_f64().ceil() as u64).unwrap_or(u32::MAX).saturating_add(1);
         let lease = Lifetime::Seconds(NonZeroU32::new(seconds).unwrap_or(NonZeroU32::MIN));
         self.begin(self.ring().home(key)?).begin_fill(key, lease).await
     }

@@ -257,11 +257,12 @@ impl<'a> Operation<'a> {
                 self.delete_version(key, version).await?;
                 continue;
             }
-            return Ok(match found.lease {
-                _ if found.is_live() => entry(found).map_or(Begun::Won(version), Begun::Live),
-                Lease::Held if !found.flags.is_entry() => Begun::Held,
-                _ => Begun::Won(version),
-            });
+            if found.flags.is_entry() {
+                let is_live = found.is_live();
+                let unreadable = Begun::Unreadable(version);
+                return Ok(kept(found).map_or(unreadable, if is_live { Begun::Live } else { Begun::Stale }));
+            }
+            return Ok(if found.lease == Lease::Held { Begun::Held } else { Begun::Won(version) });
         }
         Err(lost_race())
     }
@@ -332,9 +333,14 @@ fn unix_seconds() -> u64 {
 
 /// A live item as an entry. One that is not held is as good as none.
 fn entry(found: Found) -> Option<Versioned> {
+    let live = found.is_live();
+    kept(found).filter(|_| live)
+}
+
+/// The same of an item that may be within its grace.
+fn kept(found: Found) -> Option<Versioned> {
     let Found { flags, remaining, version, data, .. } = found;
-    let live = flags.is_live(remaining);
-    data.filter(|_| live).map(|data| Versioned { entry: Stored { flags, data }, version, remaining })
+    data.map(|data| Versioned { entry: Stored { flags, data }, version, remaining })
 }
 
 /// What is there, if anything.

@@ -114,7 +114,7 @@ pub(super) struct Found {
     pub(super) lease: Lease,
     /// Length of the value, whether it is here or not; zero where it was not asked for.
     pub(super) length: usize,
-    /// The value, unless it was not asked for, is not live or is out of [`Bounds`].
+    /// The value, unless it was not asked for, is of no use or is out of [`Bounds`].
     pub(super) data: Option<Bytes>,
 }
 
@@ -153,8 +153,10 @@ impl std::fmt::Display for Version {
 /// What a request's reply must be like: all that is kept of a request that is on its way.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Awaits {
-    /// To [`Request::Read`] and [`Request::Lease`].
+    /// To [`Request::Read`].
     Value,
+    /// To [`Request::Lease`]: an entry within its grace is of use, too.
+    Lease,
     /// To [`Request::Look`] and [`Request::Touch`].
     Item,
     /// To [`Request::Store`].
@@ -174,7 +176,8 @@ pub(super) enum Awaits {
 impl Request {
     pub(super) fn awaits(&self) -> Awaits {
         match self {
-            Self::Read(_) | Self::Lease(..) => Awaits::Value,
+            Self::Read(_) => Awaits::Value,
+            Self::Lease(..) => Awaits::Lease,
             Self::Look(_) | Self::Touch(..) => Awaits::Item,
             Self::Store { when, .. } => Awaits::Stored(*when),
             Self::Delete { version, .. } => Awaits::Deleted { conditional: version.is_some() },

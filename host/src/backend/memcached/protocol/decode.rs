@@ -11,7 +11,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use memchr::memchr;
 
 use super::line::{Expected, Line, ProtocolError, digits_of};
-use super::{Found, Reply};
+use super::{Awaits, Found, Reply};
 use crate::limits::REPLY_LINE_BYTES_MAX;
 
 /// How much is read at once. The replies to some hundred small requests.
@@ -36,9 +36,10 @@ pub(in super::super) struct Bounds {
 }
 
 impl Bounds {
-    /// Whether a value is to be held. Only live ones are of use to anybody.
-    fn admit(&mut self, found: &Found) -> bool {
-        if !found.is_live() || found.length > self.value_bytes_max {
+    /// Whether a value is to be held. Only live ones are of use, and to a fill those within their grace.
+    fn admit(&mut self, found: &Found, awaits: Awaits) -> bool {
+        let is_useful = found.is_live() || (awaits == Awaits::Lease && found.flags.is_entry());
+        if !is_useful || found.length > self.value_bytes_max {
             return false;
         }
         let left = self.batch_bytes_left.checked_sub(found.length);
@@ -116,7 +117,7 @@ impl Decoder {
                     };
                     match line {
                         Line::Reply(reply) => return Ok(Some(reply)),
-                        Line::Value(found) => begin_value(found, bounds),
+                        Line::Value(found) => begin_value(found, bounds, expected.awaits),
                         Line::Number(length) => State::Number(length),
                         Line::Setting(item_size_max) => self.setting(item_size_max)?,
                         Line::SettingsEnd => return self.end_settings().map(Some),
@@ -220,9 +221,9 @@ impl Decoder {
     }
 }
 
-fn begin_value(found: Found, bounds: &mut Bounds) -> State {
+fn begin_value(found: Found, bounds: &mut Bounds, awaits: Awaits) -> State {
     let length = found.length;
-    if !bounds.admit(&found) {
+    if !bounds.admit(&found, awaits) {
         State::Skipped(found, length)
     } else if length < LARGE_BYTES {
         State::Small(found)

@@ -70,7 +70,7 @@ impl Line {
             return parse_long(word, line, expected.awaits);
         }
         let value_length = match (word, expected.awaits) {
-            (b"VA", Awaits::Value | Awaits::Number { .. }) => {
+            (b"VA", Awaits::Value | Awaits::Lease | Awaits::Number { .. }) => {
                 Some(digits_of(words.next().unwrap_or_default())?)
             }
             _ => None,
@@ -94,7 +94,7 @@ impl Line {
         let reply = match (word, expected.awaits) {
             (b"HD", Awaits::Item) => Reply::Found(attributes.found(0)?),
             (b"HD", Awaits::Stored(_) | Awaits::Deleted { .. }) => Reply::Done,
-            (b"EN", Awaits::Value | Awaits::Item) => Reply::Missing,
+            (b"EN", Awaits::Value | Awaits::Lease | Awaits::Item) => Reply::Missing,
             (b"NS", Awaits::Stored(When::Nothing)) => Reply::NotStored,
             (b"NF", Awaits::Deleted { .. } | Awaits::Number { .. }) => Reply::Missing,
             (b"NF", Awaits::Stored(When::Version(_))) => Reply::Missing,

@@ -1,0 +1,160 @@
+//! The in-process backend as if it were far away: every request and every reply takes its time, in tokio's
+//! virtual time, which its lifetimes follow.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use tokio::time::sleep;
+
+use super::*;
+use crate::backend::{Backend, Memory, Step, Versioned};
+use crate::cache::Cache;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::stored::Stored;
+use crate::ttl::Lifetime;
+
+/// How long a request or a reply takes at most.
+pub(super) const WAY: Duration = Duration::from_millis(20);
+
+/// A backend that answers late.
+pub(super) struct Slow {
+    memory: Memory,
+    clock: Clock,
+    begun: Instant,
+    state: Mutex<State>,
+}
+
+struct State {
+    dice: StdRng,
+    /// Fills that somebody may hold: the lease's version, and when it ends.
+    held: HashMap<StorageKey, (u64, Instant)>,
+    is_down: bool,
+}
+
+impl Slow {
+    pub(super) fn new(seed: u64) -> Arc<Self> {
+        let clock = Clock::manual();
+        let memory = Memory::new(16 << 20, clock.clone());
+        let dice = StdRng::seed_from_u64(seed);
+        let state = Mutex::new(State { dice, held: HashMap::new(), is_down: false });
+        Arc::new(Self { memory, clock, begun: Instant::now(), state })
+    }
+
+    /// A host on it.
+    pub(super) fn host(self: &Arc<Self>, config: Config) -> Cache {
+        Cache::with_backend(config, Arc::clone(self) as Arc<dyn Backend>).expect("settings that go together")
+    }
+
+    /// Whether it can't be reached, from now on.
+    pub(super) fn fail(&self, is_down: bool) {
+        self.state.lock().expect("no panic").is_down = is_down;
+    }
+
+    async fn way(&self) -> Result<(), backend::Error> {
+        let ways = self.state.lock().expect("no panic").dice.random_range(0..=WAY.as_millis() as u64);
+        sleep(Duration::from_millis(ways)).await;
+        // What has passed for the callers has passed here.
+        let hour = Duration::from_secs(3600);
+        self.clock.advance((self.begun.elapsed() + hour).saturating_sub(self.clock.now()));
+        match self.state.lock().expect("no panic").is_down {
+            true => Err(backend::Error::Unavailable { reason: "for the test".to_owned() }),
+            false => Ok(()),
+        }
+    }
+
+    /// One exchange: the operation happens at one moment between the two ways.
+    async fn exchange<T>(&self, operation: impl Future<Output = T>) -> Result<T, backend::Error> {
+        self.way().await?;
+        let answer = operation.await;
+        self.way().await?;
+        Ok(answer)
+    }
+
+    fn ended(&self, key: &StorageKey) {
+        self.state.lock().expect("no panic").held.remove(key);
+    }
+}
+
+#[async_trait]
+impl Backend for Slow {
+    async fn get_many(
+        &self,
+        keys: &[StorageKey],
+        bytes_max: usize,
+    ) -> Result<Vec<Option<Versioned>>, backend::Error> {
+        self.exchange(self.memory.get_many(keys, bytes_max)).await?
+    }
+
+    async fn get(&self, key: &StorageKey) -> Result<Option<Versioned>, backend::Error> {
+        self.exchange(self.memory.get(key)).await?
+    }
+
+    async fn store(
+        &self,
+        key: &StorageKey,
+        entry: Stored,
+        lifetime: Lifetime,
+        condition: Condition,
+    ) -> Result<StoreOutcome, backend::Error> {
+        let store = async {
+            let outcome = self.memory.store(key, entry, lifetime, condition).await;
+            if matches!(outcome, Ok(StoreOutcome::Stored)) {
+                self.ended(key);
+            }
+            outcome
+        };
+        self.exchange(store).await?
+    }
+
+    async fn store_many(
+        &self,
+        entries: Vec<(StorageKey, Stored)>,
+        lifetime: Lifetime,
+    ) -> Vec<Result<(), backend::Error>> {
+        self.memory.store_many(entries, lifetime).await
+    }
+
+    async fn delete_many(&self, keys: &[StorageKey]) -> Result<Vec<bool>, backend::Error> {
+        let delete = async {
+            keys.iter().for_each(|key| self.ended(key));
+            self.memory.delete_many(keys).await
+        };
+        self.exchange(delete).await?
+    }
+
+    async fn touch(&self, key: &StorageKey, lifetime: Lifetime) -> Result<bool, backend::Error> {
+        self.exchange(self.memory.touch(key, lifetime)).await?
+    }
+
+    async fn count(&self, key: &StorageKey, step: Step) -> Result<Option<u64>, backend::Error> {
+        self.exchange(self.memory.count(key, step)).await?
+    }
+
+    async fn begin_fill(&self, key: &StorageKey, lease: Duration) -> Result<Begun, backend::Error> {
+        let begin = async {
+            let begun = self.memory.begin_fill(key, lease).await;
+            if let Ok(Begun::Won(version)) = begun {
+                let ends = Instant::now() + lease;
+                let other = self.state.lock().expect("no panic").held.insert(*key, (version, ends));
+                let is_over = other.is_none_or(|(_, ends)| ends <= Instant::now());
+                assert!(is_over, "two live fills for one key");
+            }
+            begun
+        };
+        self.exchange(begin).await?
+    }
+
+    async fn abandon_fill(&self, key: &StorageKey, version: u64) -> Result<(), backend::Error> {
+        let abandon = async {
+            let is_it = |held: &(u64, Instant)| held.0 == version;
+            if self.state.lock().expect("no panic").held.get(key).is_some_and(is_it) {
+                self.ended(key);
+            }
+            self.memory.abandon_fill(key, version).await
+        };
+        self.exchange(abandon).await?
+    }
+}

@@ -1,0 +1,272 @@
+//! Waiting for a value that somebody computes: one caller of this host asks for all who wait, and all are
+//! woken when there is an answer.
+//!
+//! A *flight* is one key that callers of this host wait for or hold a fill of. While a fill of this host is
+//! open nobody asks the backend: its end wakes them. While another host computes, whoever has the turn looks
+//! again from time to time, and what is found is handed to all. Flights are kept by storage key, so nobody
+//! waits for, or is handed, what belongs to another tenant.
+//!
+//! A value is handed only to those who waited already when it was asked for or sent to be stored. For anybody
+//! else it may be older than something that happened before the call.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use crate::random;
+use crate::stored::StorageKey;
+use crate::value::Value;
+
+/// Locks for the flights: more than there are cores, so that they rarely meet.
+const STRIPES: usize = 64;
+
+/// How long to wait, about, before looking again whether another host has computed a value: the first time,
+/// and the longest, as it doubles each time. So a value is late by half as long as it took, at most.
+const POLL_FIRST: Duration = Duration::from_millis(10);
+const POLL_MAX: Duration = Duration::from_millis(100);
+
+/// All flights of a host.
+pub(super) struct Flights([Mutex<HashMap<StorageKey, Flight>>; STRIPES]);
+
+/// One key.
+struct Flight {
+    seats: usize,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    /// Held by the one who asks the backend for all.
+    turn: tokio::sync::Mutex<()>,
+    state: watch::Sender<State>,
+}
+
+/// Times in a flight: each seat has one, and each landing.
+type Moment = u64;
+
+struct State {
+    now: Moment,
+    /// The caller of this host who computes the value: the moment at which it sat down, and until when its
+    /// right holds at the latest.
+    computing: Option<(Moment, Instant)>,
+    /// When it is worth asking the backend, while nobody here computes.
+    look_at: Instant,
+    /// How long to wait after the next look.
+    poll: Duration,
+    landing: Option<Landing>,
+}
+
+impl State {
+    /// Whoever begins a flight has just looked.
+    fn new() -> Self {
+        let look_at = Instant::now() + random::jittered(POLL_FIRST);
+        Self { now: 0, computing: None, look_at, poll: POLL_FIRST * 2, landing: None }
+    }
+
+    /// When to look, as things are.
+    fn next_look(&self) -> Instant {
+        let is_open = |(_, until): &(Moment, Instant)| Instant::now() < *until;
+        self.computing.filter(is_open).map_or(self.look_at, |(_, until)| until)
+    }
+}
+
+/// What is handed to all who sat before it was asked for.
+#[derive(Clone)]
+struct Landing {
+    before: Moment,
+    news: News,
+}
+
+/// What there is to know for those who wait.
+#[derive(Clone, Debug)]
+pub(super) enum News {
+    /// The value.
+    Value(Value),
+    /// The one who asked got no answer: each may try on its own.
+    NoAnswer,
+}
+
+/// A place in a flight. Dropping it leaves.
+pub(super) struct Seat {
+    flights: Arc<Flights>,
+    key: StorageKey,
+    shared: Arc<Shared>,
+    taken: Moment,
+}
+
+/// Why a wait has ended.
+pub(super) enum Waited<'a> {
+    /// There is news.
+    News(News),
+    /// The caller is to ask, for all.
+    Turn(Turn<'a>),
+    /// The time is over.
+    Over,
+}
+
+/// The right to ask for all, until it is dropped.
+pub(super) struct Turn<'a> {
+    seat: &'a Seat,
+    asked: Moment,
+    _turn: tokio::sync::MutexGuard<'a, ()>,
+}
+
+impl Flights {
+    pub(super) fn new() -> Self {
+        Self(std::array::from_fn(|_| Mutex::default()))
+    }
+
+    /// Takes a seat.
+    pub(super) fn join(self: &Arc<Self>, key: &StorageKey) -> Seat {
+        let mut flights = self.lock(key);
+        let flight = flights.entry(*key).or_insert_with(|| {
+            let shared =
+                Shared { turn: tokio::sync::Mutex::new(()), state: watch::Sender::new(State::new()) };
+            Flight { seats: 0, shared: Arc::new(shared) }
+        });
+        flight.seats += 1;
+        let shared = Arc::clone(&flight.shared);
+        drop(flights);
+        let taken = shared.tick();
+        Seat { flights: Arc::clone(self), key: *key, shared, taken }
+    }
+
+    /// Whether a fill of this host is open.
+    pub(super) fn is_computing(&self, key: &StorageKey) -> bool {
+        let flight = self.lock(key).get(key).map(|flight| Arc::clone(&flight.shared));
+        flight.is_some_and(|shared| {
+            let computing = shared.state.borrow().computing;
+            computing.is_some_and(|(_, until)| Instant::now() < until)
+        })
+    }
+
+    fn lock(&self, key: &StorageKey) -> MutexGuard<'_, HashMap<StorageKey, Flight>> {
+        // A storage key ends in a keyed hash: its last character alone is evenly spread.
+        let last = key.as_bytes().last().copied().unwrap_or_default();
+        // What a panicking caller leaves behind is whole: a seat is counted in one step.
+        self.0[usize::from(last) % STRIPES].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    /// A new moment, after all that were.
+    fn tick(&self) -> Moment {
+        let mut now = 0;
+        self.state.send_if_modified(|state| {
+            state.now += 1;
+            now = state.now;
+            false
+        });
+        now
+    }
+}
+
+impl Seat {
+    /// What the seat is for.
+    pub(super) fn key(&self) -> &StorageKey {
+        &self.key
+    }
+
+    /// Whether anybody else has a seat.
+    pub(super) fn has_company(&self) -> bool {
+        self.flights.lock(&self.key).get(&self.key).is_some_and(|flight| flight.seats > 1)
+    }
+
+    /// Says that the seat's owner computes the value, until then at the latest.
+    pub(super) fn compute(&self, until: Instant) {
+        self.shared.state.send_modify(|state| state.computing = Some((self.taken, until)));
+    }
+
+    /// The present moment: who sits down later is not handed what is asked for now.
+    pub(super) fn now(&self) -> Moment {
+        self.shared.tick()
+    }
+
+    /// Hands a value to all who sat before that moment.
+    pub(super) fn land(&self, before: Moment, news: News) {
+        self.shared.state.send_modify(|state| state.landing = Some(Landing { before, news }));
+    }
+
+    /// Waits until there is news, or it is this caller's turn to ask.
+    pub(super) async fn wait(&self, deadline: Instant) -> Waited<'_> {
+        let mut watched = self.shared.state.subscribe();
+        let turn = tokio::select! {
+            biased;
+            news = self.news(&mut watched) => return Waited::News(news),
+            turn = timeout_at(deadline, self.shared.turn.lock()) => turn,
+        };
+        let Ok(turn) = turn else { return Waited::Over };
+        let look_at = loop {
+            let (news, look_at) = {
+                let state = watched.borrow_and_update();
+                (self.news_in(&state), state.next_look())
+            };
+            if let Some(news) = news {
+                return Waited::News(news);
+            }
+            tokio::select! {
+                biased;
+                _ = watched.changed() => {}
+                () = sleep_until(look_at.min(deadline)) => break look_at,
+            }
+        };
+        if deadline < look_at {
+            return Waited::Over;
+        }
+        Waited::Turn(Turn { seat: self, asked: self.now(), _turn: turn })
+    }
+
+    async fn news(&self, watched: &mut watch::Receiver<State>) -> News {
+        let state = watched.wait_for(|state| self.news_in(state).is_some()).await;
+        // There is a sender for as long as there is a seat.
+        state.ok().and_then(|state| self.news_in(&state)).unwrap_or(News::NoAnswer)
+    }
+
+    fn news_in(&self, state: &State) -> Option<News> {
+        let landing = state.landing.as_ref().filter(|landing| self.taken < landing.before);
+        landing.map(|landing| landing.news.clone())
+    }
+}
+
+impl Turn<'_> {
+    /// Hands what was learnt to all who sat when it was asked for.
+    pub(super) fn land(&self, news: News) {
+        self.seat.land(self.asked, news);
+    }
+
+    /// Leaves the next look to another time, as the value is not there yet.
+    pub(super) fn put_off(&self) {
+        self.seat.shared.state.send_if_modified(|state| {
+            state.look_at = Instant::now() + random::jittered(state.poll);
+            state.poll = (state.poll * 2).min(POLL_MAX);
+            false
+        });
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut flights = self.flights.lock(&self.key);
+        if let Entry::Occupied(mut flight) = flights.entry(self.key) {
+            flight.get_mut().seats -= 1;
+            if flight.get().seats == 0 {
+                flight.remove();
+            }
+        }
+        drop(flights);
+        self.shared.state.send_if_modified(|state| {
+            let was_computing = state.computing.is_some_and(|(seat, _)| seat == self.taken);
+            if was_computing {
+                // Stored or given back: whoever waits may look at once.
+                (state.computing, state.look_at, state.poll) = (None, Instant::now(), POLL_FIRST);
+            }
+            was_computing
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;

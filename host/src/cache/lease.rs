@@ -1,0 +1,68 @@
+//! Taking the right to fill a key, so that it is given back whatever becomes of the caller.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::runtime::Handle;
+
+use crate::backend::{self, Backend, Begun};
+use crate::stored::StorageKey;
+
+/// [`Backend::begin_fill`] under way. A caller who goes away meanwhile leaves it to the runtime, which gives
+/// back what was won: otherwise nobody would fill the key until the lease ends.
+pub(super) struct Begin {
+    backend: Arc<dyn Backend>,
+    key: StorageKey,
+    call: Option<BoxFuture<'static, Result<Begun, backend::Error>>>,
+}
+
+impl Begin {
+    pub(super) fn new(backend: &Arc<dyn Backend>, key: &StorageKey, lease: Duration) -> Self {
+        let (backend, key) = (Arc::clone(backend), *key);
+        let call = Arc::clone(&backend);
+        let call = Box::pin(async move { call.begin_fill(&key, lease).await });
+        Self { backend, key, call: Some(call) }
+    }
+}
+
+impl Future for Begin {
+    type Output = Result<Begun, backend::Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(call) = &mut self.call else { return Poll::Pending };
+        let begun = ready!(call.as_mut().poll(context));
+        self.call = None;
+        Poll::Ready(begun)
+    }
+}
+
+impl Drop for Begin {
+    fn drop(&mut self) {
+        let Some(call) = self.call.take() else { return };
+        let (backend, key) = (Arc::clone(&self.backend), self.key);
+        in_background(Handle::try_current().ok().as_ref(), async move {
+            if let Ok(Begun::Won(lease)) = call.await {
+                give_back(&*backend, &key, lease).await;
+            }
+        });
+    }
+}
+
+/// Gives a right back whose owner is gone.
+pub(super) async fn give_back(backend: &dyn Backend, key: &StorageKey, lease: u64) {
+    if backend.abandon_fill(key, lease).await.is_err() {
+        tracing::debug!("a fill could not be given back; it ends with its lease");
+    }
+}
+
+/// Does something without a caller, on this runtime. Without one there is nothing to do it on, and leases end
+/// by themselves.
+pub(super) fn in_background(runtime: Option<&Handle>, work: impl Future<Output = ()> + Send + 'static) {
+    if let Some(runtime) = runtime {
+        runtime.spawn(work);
+    }
+}
