@@ -28,6 +28,7 @@ mod at_rest;
 mod failure;
 mod faults;
 mod servers;
+mod fleet;
 mod secrecy;
 mod cli;
 mod golden;
