@@ -7,6 +7,7 @@
 //! `-- --help` lists what can be asked for; `--only` runs one series for a profiler.
 
 mod client;
+mod cpu_time;
 mod load;
 mod machine;
 mod markdown;

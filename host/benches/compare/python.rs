@@ -4,10 +4,11 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::cpu_time::CpuTime;
 use crate::load::{KEYS, Load};
 use crate::round::Place;
 use crate::series::Series;
-use crate::statistics::{CpuTime, Measured, Quantiles};
+use crate::statistics::{Measured, Quantiles};
 
 /// The caller, in Python.
 const SCRIPT: &str = include_str!("pymemcache_caller.py");

@@ -9,11 +9,12 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
 use crate::client::{AsyncMemcached, Client, MemcacheAsync, Strongroom};
+use crate::cpu_time::CpuTime;
 use crate::load::{Load, Round, Tally};
 use crate::pool::{Pool, Pooled};
 use crate::series::{Contestant, LARGE_BYTES, POOL, Series, Sharing, Threads};
 use crate::server::Server;
-use crate::statistics::{CpuTime, Measured, Quantiles};
+use crate::statistics::{Measured, Quantiles};
 
 /// Where and for how long a round is run.
 pub(crate) struct Place<'a> {

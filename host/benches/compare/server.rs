@@ -4,7 +4,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::statistics::CpuTime;
+use crate::cpu_time::CpuTime;
 
 /// Memory for all contestants' keys; items of 2 MiB; as many threads as small servers have.
 pub(crate) const ARGUMENTS: [&str; 6] = ["-m", "1024", "-I", "3m", "-t", "2"];

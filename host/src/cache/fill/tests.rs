@@ -108,6 +108,29 @@ async fn nobody_waits_longer_than_it_said() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_fill_of_one_tenant_is_nothing_to_another() {
+    let slow = Slow::new(1);
+    let host = slow.host(config());
+    let mine = acme(&host);
+    let service = Partition::service("fx").expect("valid");
+    let globex = host.open(&service.stack("globex").expect("valid"), None).expect("opens");
+    let namespace = host.open(&service.stack("acme").expect("valid"), Some("k")).expect("opens");
+    let mut fill = vacant(&mine).await;
+    for other in [&globex, &namespace] {
+        let begun = Instant::now();
+        let Ok(Fetched::Vacant(theirs)) = other.fetch("k", 0, WAIT).await else {
+            panic!("nobody computes it")
+        };
+        assert!(begun.elapsed() <= LOOK, "it waited for another tenant");
+        theirs.abandon().await.expect("reachable");
+        other.delete("k").await.expect("reachable");
+        other.clear().await.expect("reachable");
+    }
+    assert!(fill.complete("mine".into(), None).await.expect("reachable"), "it was ended by another tenant");
+    assert!(matches!(globex.fetch("k", 0, Duration::ZERO).await.expect("reachable"), Fetched::Vacant(_)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_right_that_is_dropped_goes_to_whoever_waits() {
     let (_slow, cache) = host();
     let fill = vacant(&cache).await;
