@@ -30,6 +30,7 @@ mod faults;
 mod servers;
 mod secrecy;
 mod cli;
+mod statement;
 mod golden;
 
 // The house rules.

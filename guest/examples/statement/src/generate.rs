@@ -22,7 +22,7 @@ pub(crate) struct Order {
 }
 
 /// From what the regular payments and the card sales need to what a file may hold.
-pub(crate) const LINES: RangeInclusive<u32> = 1000..=500_000;
+pub(crate) const LINES: RangeInclusive<u32> = 1000..=400_000;
 
 /// A larger file is that of several cafés with one account, one for so many lines.
 const LINES_PER_CAFE: u32 = 3500;

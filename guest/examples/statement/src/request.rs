@@ -142,7 +142,7 @@ mod tests {
             ("a.csv --year 2025 --view everything", "`everything` is no view"),
             ("a.csv --year 2025 --at noon", "`--at`"),
             ("a.csv --year 2025 --lines 5000", "for `generate`"),
-            ("generate --year 2025 --lines 10", "from 1000 to 500000"),
+            ("generate --year 2025 --lines 10", "from 1000 to 400000"),
             ("generate --year 2025 --view all", "for a file"),
         ];
         for (arguments, expected) in cases {
