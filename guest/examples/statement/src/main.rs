@@ -84,6 +84,7 @@ mod tests {
             complaint(&[concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"), "--year", "2025"])
                 .contains("Cargo.toml: line 1: `[package]` is not the head")
         );
-        assert!(complaint(&[]).contains("Usage"));
+        assert!(complaint(&[]).contains("`--help` shows how"));
+        assert!(said(&["--help"]).is_ok_and(|usage| usage.contains("statement generate --year YEAR")));
     }
 }

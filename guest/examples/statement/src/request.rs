@@ -14,6 +14,9 @@ Views: all, months, categories, counterparties, recurring, balance, or a month, 
        Without one it shows the view that the session saw last.
 ";
 
+/// What every complaint about arguments ends with.
+const HINT: &str = "`--help` shows how to call it";
+
 /// As dates are written.
 const YEARS: RangeInclusive<u16> = 1..=9999;
 
@@ -50,7 +53,7 @@ pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Comma
     let mut places = Vec::new();
     let mut options = Options::default();
     while let Some(argument) = arguments.next() {
-        let mut value = || arguments.next().ok_or_else(|| format!("`{argument}` needs a value. {}", usage()));
+        let mut value = || arguments.next().ok_or_else(|| format!("`{argument}` needs a value: {HINT}"));
         match argument.as_str() {
             "--help" | "-h" => return Ok(Command::Help),
             "--year" => once(&mut options.year, &argument, number(&value()?, &argument, YEARS)?)?,
@@ -58,19 +61,19 @@ pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Comma
             "--lines" => once(&mut options.lines, &argument, number(&value()?, &argument, LINES)?)?,
             "--seed" => once(&mut options.seed, &argument, number(&value()?, &argument, 0..=u64::MAX)?)?,
             option if option.starts_with('-') => {
-                return Err(format!("there is no option `{option}`. {}", usage()));
+                return Err(format!("there is no option `{option}`: {HINT}"));
             }
             _ => places.push(argument),
         }
     }
     let [place] = <[String; 1]>::try_from(places)
-        .map_err(|_| format!("it takes one file, or the word `generate`. {}", usage()))?;
-    let year = options.year.ok_or_else(|| format!("it needs a year, as `--year 2025`. {}", usage()))?;
+        .map_err(|_| format!("it takes one file, or the word `generate`: {HINT}"))?;
+    let year = options.year.ok_or_else(|| format!("it needs a year, as `--year 2025`: {HINT}"))?;
     if place == "generate" {
         return generate(year, &options);
     }
     if options.lines.is_some() || options.seed.is_some() {
-        return Err(format!("`--lines` and `--seed` are for `generate`. {}", usage()));
+        return Err(format!("`--lines` and `--seed` are for `generate`: {HINT}"));
     }
     if place.len() > PATH_BYTES_MAX {
         return Err(format!("the file's path is longer than {PATH_BYTES_MAX} bytes"));
@@ -80,14 +83,10 @@ pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Comma
 
 fn generate(year: u16, options: &Options) -> Result<Command, String> {
     if options.view.is_some() {
-        return Err(format!("`--view` is for a file. {}", usage()));
+        return Err(format!("`--view` is for a file: {HINT}"));
     }
     let lines = options.lines.unwrap_or(LINES_DEFAULT);
     Ok(Command::Generate(Order { year, lines, seed: options.seed.unwrap_or(SEED_DEFAULT) }))
-}
-
-fn usage() -> &'static str {
-    USAGE.trim_end()
 }
 
 fn once<T>(option: &mut Option<T>, name: &str, value: T) -> Result<(), String> {
@@ -132,7 +131,7 @@ mod tests {
     #[test]
     fn what_makes_no_sense_is_a_complaint_that_shows_how() {
         let cases = [
-            ("", "Usage"),
+            ("", "`--help`"),
             ("a.csv", "--year 2025"),
             ("a.csv b.csv --year 2025", "one file"),
             ("a.csv --year", "needs a value"),
