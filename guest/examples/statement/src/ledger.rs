@@ -50,13 +50,14 @@ pub(crate) fn read(path: &str) -> Result<String, String> {
     Ok(text)
 }
 
-/// A guest sees no directory but those that it was given, so this is what is missing most often.
 fn advice(error: &std::io::Error) -> &'static str {
-    // Where nothing was mounted, WASI's library says so in words of its own.
-    if matches!(error.kind(), std::io::ErrorKind::InvalidData) {
-        return "; the file has to be UTF-8";
+    match error.kind() {
+        std::io::ErrorKind::InvalidData => "; the file has to be UTF-8",
+        // A guest sees no directory but those that it was given, and a missing one is an error of several kinds.
+        _ => {
+            "; give the guest its directory, as `strongroom run --dir ./data::/data:ro ...`, and name the file in it"
+        }
     }
-    "; give the guest its directory, as `strongroom run --dir ./data::/data:ro ...`, and name the file in it"
 }
 
 impl<'a> Ledger<'a> {

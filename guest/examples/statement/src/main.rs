@@ -1,8 +1,8 @@
 //! An example extension: summarises a year of an account, once for all the sessions that ask for it.
 //!
-//! The account is the stack's: everybody who works there sees the same year, whose summary takes a while. So
-//! one session computes it, and the stack's cache keeps it for the others. Which part of it a user looks at is
-//! kept in the session's cache.
+//! The account is the stack's: everybody who works there sees the same year, whose summary takes a while.
+//! So one session computes it, and the stack's cache keeps it for the others. Which part of it a user looks
+//! at is kept in the session's cache.
 
 mod caches;
 mod csv;

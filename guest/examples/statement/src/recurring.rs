@@ -24,8 +24,8 @@ use crate::random::Random;
 /// How often chance is tried.
 const DRAWS: u32 = 999;
 
-/// In how many of the draws chance may do as well: three in a thousand, the year itself counted in. Fewer would
-/// miss quarterly payments, as four of them say little.
+/// In how many of the draws chance may do as well: three in a thousand, the year itself counted in. Fewer
+/// would miss quarterly payments, as four of them say little.
 const CHANCES_MAX: usize = 2;
 
 /// How far two amounts in a row may be apart, in percent of the larger.
