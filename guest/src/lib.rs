@@ -67,6 +67,16 @@ mod counter;
 
 mod batch;
 mod fetch;
+mod compute;
+mod compute_many;
+mod update;
+
+mod shape;
+mod store;
+mod trouble;
+
+#[doc(hidden)]
+pub mod memoize;
 
 mod ttl;
 
@@ -77,7 +87,9 @@ mod bindings;
 
 pub use cache::{Cache, cache, get_cache, service_cache, session_cache, stack_cache};
 pub use cache::{SwapOutcome, Version, Versioned};
+pub use compute::ComputeOptions;
 pub use counter::Counter;
 pub use error::Error;
 pub use fetch::{FetchOptions, Fetched, Fill};
+pub use trouble::on_cache_error;
 pub use ttl::Ttl;
