@@ -1,9 +1,10 @@
 //! What is cached: the summary of a year for the whole stack, and the view for the session.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use strongroom::{Error, FetchOptions, Fetched, Fill, Ttl, session_cache, stack_cache};
+use strongroom::{ComputeOptions, Error, Ttl, session_cache, stack_cache};
 
 use crate::ledger::{self, Ledger};
 use crate::step::{Milliseconds, Step};
@@ -13,7 +14,7 @@ use crate::view::View;
 /// How long a summary is served without looking at the file again.
 const SUMMARY_TTL: Ttl = Ttl::minutes(10);
 
-/// How long one that is older is served while somebody computes it anew.
+/// How long one that is older is served while one session computes it anew.
 const SUMMARY_GRACE: Duration = Duration::from_secs(60);
 
 /// How long to wait for another session that is computing it: about as long as it may take.
@@ -25,6 +26,11 @@ const VIEW_TTL: Ttl = Ttl::hours(1);
 /// Where the session's last view is kept. Other extensions use the same cache, hence the name before it.
 const LAST_VIEW: &str = "statement/view";
 
+thread_local! {
+    /// Whether this run has computed a summary. What is cached can't say so: it is the same for everybody.
+    static HAS_COMPUTED: Cell<bool> = const { Cell::new(false) };
+}
+
 /// A summary, and how long it took whoever computed it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Computed {
@@ -32,33 +38,29 @@ struct Computed {
     took: Duration,
 }
 
-/// The summary of the year: computed by one session of the stack, read by all the others.
+/// The summary of the year, and whether this session was the one that computed it.
 pub(crate) fn summary(file: &str, year: u16) -> Result<(Summary, Step), String> {
     let started = Instant::now();
-    let (computed, found) = match fetch(&format!("statement/{year}/{file}")) {
-        Ok(Fetched::Hit(computed) | Fetched::Stale(computed)) => (computed, "cached"),
-        Ok(Fetched::Vacant(fill) | Fetched::Refresh(_, fill)) => (fill_with(fill, file, year)?, "computed"),
-        // A cache that fails costs time, never the answer.
-        Ok(Fetched::Busy) | Err(_) => (compute(file, year)?, "computed"),
+    let Computed { summary, took } = computed(file, year)?;
+    let found = if HAS_COMPUTED.take() { "computed" } else { "cached" };
+    let step = Step::since(started, format!("summary of {year}"), "stack", found)
+        .noting(format!("{} to compute", Milliseconds(took)));
+    Ok((summary, step))
+}
+
+/// Computed by one session of the stack, and read by all the others.
+fn computed(file: &str, year: u16) -> Result<Computed, String> {
+    // A cache that fails costs time, never the answer.
+    let Ok(cache) = stack_cache() else {
+        return compute(file, year);
     };
-    let note = format!("{} to compute", Milliseconds(computed.took));
-    let step = Step::since(started, format!("summary of {year}"), "stack", found).noting(note);
-    Ok((computed.summary, step))
-}
-
-fn fetch(key: &str) -> Result<Fetched<Computed>, Error> {
-    stack_cache()?.fetch(key, FetchOptions { grace: SUMMARY_GRACE, wait: SUMMARY_WAIT })
-}
-
-fn fill_with(fill: Fill<Computed>, file: &str, year: u16) -> Result<Computed, String> {
-    let computed = compute(file, year)?;
-    // What could not be stored is computed again by the next one.
-    let _ = fill.complete(&computed, SUMMARY_TTL);
-    Ok(computed)
+    let options = ComputeOptions::new(SUMMARY_TTL).grace(SUMMARY_GRACE).wait(SUMMARY_WAIT);
+    cache.get_or_try_set_with(&format!("statement/{year}/{file}"), options, || compute(file, year))
 }
 
 fn compute(file: &str, year: u16) -> Result<Computed, String> {
     let started = Instant::now();
+    HAS_COMPUTED.set(true);
     let text = ledger::read(file)?;
     let in_file = |complaint: String| format!("{file}: {complaint}");
     let ledger = Ledger::parse(&text).map_err(in_file)?;
