@@ -12,7 +12,7 @@ use std::{env, fs};
 const TARGET: &str = "wasm32-wasip2";
 
 /// The suites that host tests exist for; a program of another name would never run.
-const SUITES: &[&str] = &["cache", "scope", "limits", "fetch"];
+const SUITES: &[&str] = &["cache", "scope", "limits", "fetch", "macros"];
 
 fn main() {
     let tests = PathBuf::from(variable("CARGO_MANIFEST_DIR"));

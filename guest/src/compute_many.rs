@@ -19,8 +19,8 @@ use crate::value::{self, Value};
 /// The most keys of a batch in the contract.
 const BATCH_KEYS_MAX: usize = 1000;
 
-/// The most bytes of values in a batch that is stored, 8 MiB: a host takes 16 MiB, and two values of the usual
-/// size may go beyond this.
+/// The most bytes of values in a batch that is stored, 8 MiB: a host takes 16 MiB, and two values of the
+/// usual size may go beyond this.
 const BATCH_BYTES_MAX: usize = 8 << 20;
 
 impl Cache {
@@ -38,7 +38,8 @@ impl Cache {
     /// # use strongroom::{Error, Ttl, stack_cache};
     /// # fn ask_the_bank(currencies: &[&str]) -> Vec<f64> { vec![1.0892; currencies.len()] }
     /// fn rates(currencies: &[&str]) -> Result<Vec<f64>, Error> {
-    ///     Ok(stack_cache()?.get_many_or_set_with(currencies, Ttl::minutes(10), |missing| ask_the_bank(missing)))
+    ///     let cache = stack_cache()?;
+    ///     Ok(cache.get_many_or_set_with(currencies, Ttl::minutes(10), |missing| ask_the_bank(missing)))
     /// }
     /// ```
     ///

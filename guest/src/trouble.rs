@@ -8,10 +8,11 @@ static HOOK: Mutex<fn(&Error)> = Mutex::new(say);
 
 /// Sets what is called with each error of the cache that was not returned, since the value could be
 /// computed without it: by [`Cache::get_or_set_with`](crate::Cache::get_or_set_with) and its
-/// siblings.
+/// siblings, and by every [`#[cached]`](macro@crate::cached) function.
 ///
 /// Without a call to this function a debug build prints such an error to stderr unless it
-/// [is transient](Error::is_transient), and a release build ignores it. An error holds neither keys nor values.
+/// [is transient](Error::is_transient), and a release build ignores it. An error holds neither keys nor
+/// values.
 ///
 /// The hook is one for the whole extension. It may use the cache, but not compute once, lest an error
 /// in it call it again.

@@ -35,8 +35,9 @@ impl Cache {
     ///
     /// # Errors
     ///
-    /// [`Error::Decode`] where the entry is no `T`, and is left alone; [`Error::Unavailable`] also where others
-    /// wrote the entry each of a hundred times: nothing was changed. Otherwise as [`Cache::set`].
+    /// [`Error::Decode`] where the entry is no `T`, and is left alone; [`Error::Unavailable`] also
+    /// where others wrote the entry each of a hundred times: nothing was changed. Otherwise as
+    /// [`Cache::set`].
     pub fn update<T: Serialize + DeserializeOwned>(
         &self,
         key: &str,
@@ -56,7 +57,8 @@ impl Cache {
     /// # use strongroom::{Error, Ttl, stack_cache};
     /// /// Takes one of what is left. Nothing is stored where nothing is.
     /// fn take() -> Result<bool, Error> {
-    ///     let left = stack_cache()?.try_update("left", Ttl::days(1), |left: Option<u32>| left?.checked_sub(1))?;
+    ///     let less = |left: Option<u32>| left?.checked_sub(1);
+    ///     let left = stack_cache()?.try_update("left", Ttl::days(1), less)?;
     ///     Ok(left.is_some())
     /// }
     /// ```

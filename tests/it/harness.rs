@@ -139,17 +139,21 @@ pub(crate) async fn connect_as_configured(config: Config, server: &Memcached) ->
     Cache::connect(config.expect("a valid address")).await.expect("settings that go together")
 }
 
-/// Runs a guest on both backends, plain and encrypted, and expects it to end well.
-pub(crate) async fn passes_on_both(guest: &str) {
+/// Hosts of both backends, plain and encrypted, by what they are.
+pub(crate) async fn hosts() -> [(&'static str, Host); 5] {
     let encrypted = || Config::new().encryption_key(&format!("base64:{}=", "A".repeat(43))).expect("a key");
-    let hosts = [
+    [
         ("memory", Host::on_memory(Config::new())),
         ("memory, encrypted", Host::on_memory(encrypted())),
         ("memcached", Host::on_memcached(Config::new()).await),
         ("memcached, encrypted", Host::on_memcached(encrypted()).await),
         ("memcached, classic", Host::on_memcached(Config::new().protocol(Protocol::Classic)).await),
-    ];
-    for (name, host) in &hosts {
+    ]
+}
+
+/// Runs a guest on all of them, and expects it to end well.
+pub(crate) async fn passes_on_both(guest: &str) {
+    for (name, host) in &hosts().await {
         let ended = host.run(guest, Invocation::default()).await;
         assert!(ended.failure.is_none(), "{guest} on {name}: {}", ended.failure.unwrap_or_default());
     }

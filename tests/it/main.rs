@@ -17,6 +17,7 @@ mod cache;
 mod scope;
 mod limits;
 mod fetch;
+mod macros;
 
 // The host from outside.
 mod backend_contract;
@@ -39,5 +40,5 @@ mod tidy;
 /// Where the guests are, and the macros that name them: made by `build.rs`.
 mod guests {
     include!(concat!(env!("OUT_DIR"), "/guests.rs"));
-    pub(crate) use {foreach_cache, foreach_fetch, foreach_limits, foreach_scope};
+    pub(crate) use {foreach_cache, foreach_fetch, foreach_limits, foreach_macros, foreach_scope};
 }

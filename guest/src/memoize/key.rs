@@ -4,9 +4,9 @@
 //! path [ "@" version ] [ "<" types and constants ">" ] "(" arguments ")"
 //! ```
 //!
-//! Different arguments have different texts, which `text` sees to. A text that is too long for a key keeps
-//! its head and ends in a hash of the whole; it is longer than every text that is kept as it is, so that the two
-//! never meet.
+//! Different arguments have different texts, which `text` sees to. A text that is too long for a key
+//! keeps its head and ends in a hash of the whole; it is longer than every text that is kept as it is, so
+//! that the two never meet.
 
 use std::fmt::Write as _;
 
@@ -24,6 +24,11 @@ const TEXT_BYTES_MAX: usize = 900;
 const HASHED: &str = "...sha256:";
 
 /// An argument of a `#[cached]` function, or a value that its types take.
+#[diagnostic::on_unimplemented(
+    message = "an argument of type `{Self}` can't be a part of the key, as it implements no `Serialize`",
+    label = "can't be written",
+    note = "leave it out with `skip`, name parts of it in a `key`, or derive `serde::Serialize`"
+)]
 pub trait Argument {
     /// Appends the argument as text.
     ///

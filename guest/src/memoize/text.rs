@@ -6,9 +6,10 @@
 //! Name  Name(1)  Name{field:1}  Enum::Variant  Enum::Variant(1)  Enum::Variant{field:1}
 //! ```
 //!
-//! Each text says where it ends, so that several, one after the other, can be told apart. Two things are
-//! the same on purpose: numbers of different widths (the types of the arguments are the function's), and maps with the same
-//! entries in another order, since a `HashMap` has another one each time.
+//! Each text says where it ends, so that several, one after the other, can be told apart. Some things
+//! are the same on purpose: integers of different widths (the types of the arguments are the function's),
+//! maps with the same entries in another order (a `HashMap` has another one each time), and all floats that
+//! are not a number.
 
 use std::fmt::{self, Write as _};
 
