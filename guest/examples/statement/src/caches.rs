@@ -4,21 +4,12 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use strongroom::{ComputeOptions, Error, Ttl, session_cache, stack_cache};
+use strongroom::{Error, Ttl, cached, session_cache};
 
 use crate::ledger::{self, Ledger};
 use crate::step::{Milliseconds, Step};
 use crate::summary::Summary;
 use crate::view::View;
-
-/// How long a summary is served without looking at the file again.
-const SUMMARY_TTL: Ttl = Ttl::minutes(10);
-
-/// How long one that is older is served while one session computes it anew.
-const SUMMARY_GRACE: Duration = Duration::from_secs(60);
-
-/// How long to wait for another session that is computing it: about as long as it may take.
-const SUMMARY_WAIT: Duration = Duration::from_secs(10);
 
 /// About as long as a login.
 const VIEW_TTL: Ttl = Ttl::hours(1);
@@ -48,17 +39,11 @@ pub(crate) fn summary(file: &str, year: u16) -> Result<(Summary, Step), String> 
     Ok((summary, step))
 }
 
-/// Computed by one session of the stack, and read by all the others.
+/// Computed by one session of the stack, and read by all the others for ten minutes. For a minute more it is
+/// still read while one computes it anew; the file is not looked at before. Whoever comes while it is being
+/// computed waits about as long as that may take.
+#[cached(timeout = 600, scope = stack, grace = 60, wait = 10)]
 fn computed(file: &str, year: u16) -> Result<Computed, String> {
-    // A cache that fails costs time, never the answer.
-    let Ok(cache) = stack_cache() else {
-        return compute(file, year);
-    };
-    let options = ComputeOptions::new(SUMMARY_TTL).grace(SUMMARY_GRACE).wait(SUMMARY_WAIT);
-    cache.get_or_try_set_with(&format!("statement/{year}/{file}"), options, || compute(file, year))
-}
-
-fn compute(file: &str, year: u16) -> Result<Computed, String> {
     let started = Instant::now();
     HAS_COMPUTED.set(true);
     let text = ledger::read(file)?;
