@@ -1,4 +1,4 @@
-//! Compiles the guest programs and the example extension to components, and writes down where they are.
+//! Compiles the guest programs and the example extensions to components, and writes down where they are.
 //!
 //! For every suite (the part of a program's name before the first `_`) it makes a macro `foreach_<suite>!`,
 //! which the host tests call to name each of their tests. A program without a host test of its name does not
@@ -12,7 +12,7 @@ use std::{env, fs};
 const TARGET: &str = "wasm32-wasip2";
 
 /// The suites that host tests exist for; a program of another name would never run.
-const SUITES: &[&str] = &["cache", "scope", "limits", "fetch", "fills"];
+const SUITES: &[&str] = &["cache", "scope", "limits", "fetch", "fills", "macros"];
 
 fn main() {
     let tests = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
@@ -52,6 +52,8 @@ fn build_guests(tests: &Path, out: &Path) -> PathBuf {
             "strongroom-test-guests",
             "--package",
             "fx",
+            "--package",
+            "statement",
         ])
         .env("CARGO_TARGET_DIR", &target)
         // Set by cargo for this script, and not meant for another build.

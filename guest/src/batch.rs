@@ -4,6 +4,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::cache::Cache;
 use crate::error::Error;
+use crate::store::Store;
 use crate::ttl::Ttl;
 use crate::value::{self, Value};
 
@@ -29,8 +30,8 @@ impl Cache {
         keys: impl IntoIterator<Item: AsRef<str>>,
     ) -> Result<Vec<Option<T>>, Error> {
         let keys: Vec<_> = keys.into_iter().collect();
-        let found = self.handle.get_many(&borrowed(&keys)).map_err(Error::from_wit)?;
-        found.into_iter().map(|entry| entry.map(Value::from_wit).map(value::decode).transpose()).collect()
+        let found = Store::get_many(self, &borrowed(&keys))?;
+        found.into_iter().map(|entry| entry.map(value::decode).transpose()).collect()
     }
 
     /// Stores each value under its key, all with one lifetime. Answers what became of each, in the same
@@ -56,14 +57,11 @@ impl Cache {
     ) -> Result<Vec<Result<(), Error>>, Error> {
         let encoded: Vec<(K, Result<Value, Error>)> =
             entries.into_iter().map(|(key, value)| (key, value::encode(&value))).collect();
-        let sent: Vec<_> = encoded
-            .iter()
-            .filter_map(|(key, value)| Some((key.as_ref(), value.as_ref().ok()?.to_wit())))
-            .collect();
-        let answers = self.handle.set_many(&sent, ttl.to_wit()).map_err(Error::from_wit)?;
-        let answers = answers.into_iter().map(|answer| answer.map_err(Error::from_wit));
+        let sent: Vec<_> =
+            encoded.iter().filter_map(|(key, value)| Some((key.as_ref(), value.as_ref().ok()?))).collect();
+        let answers = Store::set_many(self, &sent, ttl)?;
         let values = encoded.into_iter().map(|(_, value)| value);
-        Ok(outcomes(values, answers))
+        Ok(outcomes(values, answers.into_iter()))
     }
 
     /// Removes the entries. Answers how many there were; a repeated key counts once.

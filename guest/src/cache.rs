@@ -4,6 +4,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::bindings::strongroom::cache::{default, service, session, stack, types as wit};
 use crate::error::Error;
+use crate::store::Store;
 use crate::ttl::Ttl;
 use crate::value::{self, Value};
 
@@ -12,6 +13,47 @@ use crate::value::{self, Value};
 /// A pointer and not an enum of scopes: a component imports every scope that its code can reach, and
 /// a match over all of them would reach for the service's cache in every extension.
 type Open = fn(Option<&str>) -> Result<wit::Cache, wit::Error>;
+
+/// Opens a scope by a pointer of the same kind, for `#[cached]`.
+pub mod open {
+    use super::{Cache, Error, default, service, session, stack};
+
+    /// [`cache`](super::cache()), or a namespace of its scope.
+    ///
+    /// # Errors
+    ///
+    /// As there, and as [`Cache::namespace`].
+    pub fn default(namespace: Option<&str>) -> Result<Cache, Error> {
+        Cache::open(default::open, namespace)
+    }
+
+    /// [`stack_cache`](super::stack_cache()), or a namespace of its scope.
+    ///
+    /// # Errors
+    ///
+    /// As there, and as [`Cache::namespace`].
+    pub fn stack(namespace: Option<&str>) -> Result<Cache, Error> {
+        Cache::open(stack::open, namespace)
+    }
+
+    /// [`session_cache`](super::session_cache()), or a namespace of its scope.
+    ///
+    /// # Errors
+    ///
+    /// As there, and as [`Cache::namespace`].
+    pub fn session(namespace: Option<&str>) -> Result<Cache, Error> {
+        Cache::open(session::open, namespace)
+    }
+
+    /// [`service_cache`](super::service_cache()), or a namespace of its scope.
+    ///
+    /// # Errors
+    ///
+    /// As there, and as [`Cache::namespace`].
+    pub fn service(namespace: Option<&str>) -> Result<Cache, Error> {
+        Cache::open(service::open, namespace)
+    }
+}
 
 /// The cache of one scope, and of one namespace in it.
 ///
@@ -152,8 +194,7 @@ impl Cache {
     /// [`Error::Encode`] where the value can't be written as JSON. A number that isn't finite is such
     /// a value; in a struct or list it is stored as `null`, as serde_json has it.
     pub fn set<T: Serialize + ?Sized>(&self, key: &str, value: &T, ttl: Ttl) -> Result<(), Error> {
-        let value = value::encode(value)?;
-        self.handle.set(key, value.to_wit(), ttl.to_wit()).map_err(Error::from_wit)
+        Store::set(self, key, &value::encode(value)?, ttl)
     }
 
     /// Stores raw bytes, whether or not there was a value.
@@ -172,8 +213,7 @@ impl Cache {
     ///
     /// As [`Cache::set`].
     pub fn add<T: Serialize + ?Sized>(&self, key: &str, value: &T, ttl: Ttl) -> Result<bool, Error> {
-        let value = value::encode(value)?;
-        self.handle.add(key, value.to_wit(), ttl.to_wit()).map_err(Error::from_wit)
+        Store::add(self, key, &value::encode(value)?, ttl)
     }
 
     /// Stores the value only if there is an entry. Answers whether it was stored.
@@ -210,13 +250,10 @@ impl Cache {
     ///
     /// As [`Cache::get`].
     pub fn get_versioned<T: DeserializeOwned>(&self, key: &str) -> Result<Option<Versioned<T>>, Error> {
-        let Some(found) = self.handle.get_versioned(key).map_err(Error::from_wit)? else {
+        let Some(found) = Store::get_versioned(self, key)? else {
             return Ok(None);
         };
-        Ok(Some(Versioned {
-            value: value::decode(Value::from_wit(found.value))?,
-            version: Version(found.version),
-        }))
+        Ok(Some(Versioned { value: value::decode(found.value)?, version: found.version }))
     }
 
     /// Stores the value only if nobody has written the entry since it was read as `version`.
@@ -246,11 +283,7 @@ impl Cache {
         version: Version,
         ttl: Ttl,
     ) -> Result<SwapOutcome, Error> {
-        let value = value::encode(value)?;
-        self.handle
-            .swap(key, value.to_wit(), version.0, ttl.to_wit())
-            .map(SwapOutcome::from_wit)
-            .map_err(Error::from_wit)
+        Store::swap(self, key, &value::encode(value)?, version, ttl)
     }
 
     /// Makes every entry of this namespace unreachable (or of the unnamed cache, if it has no name),
@@ -277,6 +310,16 @@ pub struct Versioned<T> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Version(wit::Version);
 
+impl Version {
+    pub(crate) fn from_wit(version: wit::Version) -> Self {
+        Self(version)
+    }
+
+    pub(crate) fn to_wit(self) -> wit::Version {
+        self.0
+    }
+}
+
 /// What became of a [`Cache::swap`].
 #[must_use = "a swap stores nothing where the entry has changed or is missing"]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -290,7 +333,7 @@ pub enum SwapOutcome {
 }
 
 impl SwapOutcome {
-    fn from_wit(outcome: wit::SwapOutcome) -> Self {
+    pub(crate) fn from_wit(outcome: wit::SwapOutcome) -> Self {
         match outcome {
             wit::SwapOutcome::Swapped => Self::Swapped,
             wit::SwapOutcome::Changed => Self::Changed,

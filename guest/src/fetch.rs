@@ -9,8 +9,9 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::bindings::strongroom::cache::types as wit;
 use crate::cache::Cache;
 use crate::error::Error;
+use crate::store::{Found, Store};
 use crate::ttl::{Ttl, whole_seconds};
-use crate::value::{self, Value};
+use crate::value;
 
 /// How [`Cache::fetch`] treats a value that is old or not there yet.
 ///
@@ -39,7 +40,11 @@ impl Default for FetchOptions {
 }
 
 impl FetchOptions {
-    fn wait_milliseconds(&self) -> u32 {
+    pub(crate) fn grace_seconds(&self) -> u32 {
+        whole_seconds(self.grace)
+    }
+
+    pub(crate) fn wait_milliseconds(&self) -> u32 {
         let whole = self.wait.as_nanos().div_ceil(1_000_000);
         u32::try_from(whole).unwrap_or(u32::MAX)
     }
@@ -64,6 +69,8 @@ pub enum Fetched<T> {
 impl Cache {
     /// The value under the key, or the right to compute it, which one caller has at a time.
     ///
+    /// For those who want to see which it was; [`Cache::get_or_set_with`] takes all of these ways by itself.
+    ///
     /// ```no_run
     /// # use strongroom::{Error, FetchOptions, Fetched, Ttl, cache};
     /// # fn ask_the_bank() -> f64 { 1.0892 }
@@ -85,16 +92,12 @@ impl Cache {
     /// [`Error::Decode`] where the entry is there, but is no `T`; [`Error::InvalidTtl`] where the grace
     /// is longer than the host allows.
     pub fn fetch<T: DeserializeOwned>(&self, key: &str, options: FetchOptions) -> Result<Fetched<T>, Error> {
-        let grace = whole_seconds(options.grace);
-        let wait = options.wait_milliseconds();
-        let found = self.handle.fetch(key, grace, wait);
-        let read = |value| value::decode(Value::from_wit(value));
-        Ok(match found.map_err(Error::from_wit)? {
-            wit::Fetched::Hit(value) => Fetched::Hit(read(value)?),
-            wit::Fetched::Stale(value) => Fetched::Stale(read(value)?),
-            wit::Fetched::Refresh((value, fill)) => Fetched::Refresh(read(value)?, Fill::new(fill)),
-            wit::Fetched::Vacant(fill) => Fetched::Vacant(Fill::new(fill)),
-            wit::Fetched::Busy => Fetched::Busy,
+        Ok(match self.look(key, options)? {
+            Found::Hit(value) => Fetched::Hit(value::decode(value)?),
+            Found::Stale(value) => Fetched::Stale(value::decode(value)?),
+            Found::Refresh(value, fill) => Fetched::Refresh(value::decode(value)?, Fill::new(fill)),
+            Found::Vacant(fill) => Fetched::Vacant(Fill::new(fill)),
+            Found::Busy => Fetched::Busy,
         })
     }
 }

@@ -1,20 +1,40 @@
 //! A cache for sandboxed extensions: the host keeps the boxes apart, you say "my box, please".
 //!
+//! ```
+//! use std::io;
+//! use strongroom::cached;
+//!
+//! /// What one euro is worth. The bank is asked every ten minutes, for all sessions of a tenant.
+//! #[cached(timeout = 600)]
+//! fn rate(currency: &str) -> Result<f64, io::Error> {
+//!     Ok(1.0892) // ask the bank
+//! }
+//!
+//! fn main() -> Result<(), io::Error> {
+//!     println!("1 EUR = {} USD", rate("USD")?);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! Or by hand, with a value of any [serde](https://serde.rs) type:
+//!
 //! ```no_run
 //! use serde::{Deserialize, Serialize};
-//! use strongroom::{Error, Ttl, stack_cache};
+//! use strongroom::{Error, Ttl, session_cache, stack_cache};
 //!
 //! #[derive(Serialize, Deserialize)]
 //! struct Rates { usd: f64, jpy: f64 }
 //!
 //! fn rates() -> Result<Rates, Error> {
-//!     let cache = stack_cache()?;
-//!     if let Some(rates) = cache.get("rates")? {
-//!         return Ok(rates);
-//!     }
-//!     let rates = Rates { usd: 1.0892, jpy: 162.03 }; // ask the source
-//!     cache.set("rates", &rates, Ttl::minutes(10))?;
-//!     Ok(rates)
+//!     let rates = || Rates { usd: 1.0892, jpy: 162.03 }; // ask the bank
+//!     Ok(stack_cache()?.get_or_set_with("rates", Ttl::minutes(10), rates))
+//! }
+//!
+//! fn last_page(now: &str) -> Result<Option<String>, Error> {
+//!     let cache = session_cache()?;
+//!     let last = cache.get("last page")?;
+//!     cache.set("last page", now, Ttl::hours(1))?;
+//!     Ok(last)
 //! }
 //! ```
 //!
@@ -34,6 +54,19 @@
 //! | [`service_cache()`]  | **every tenant**: the host refuses the extension unless it was granted |
 //!
 //! An extension imports just the scopes that it opens, and what it imports is what it may touch.
+//!
+//! # Which way to compute
+//!
+//! | to                                    | use                                                            |
+//! |---------------------------------------|----------------------------------------------------------------|
+//! | keep what a function returns          | [`#[cached]`](macro@cached)                                    |
+//! | keep what a closure returns           | [`Cache::get_or_set_with`], [`Cache::get_or_try_set_with`]     |
+//! | compute what is missing of many keys  | [`Cache::get_many_or_set_with`]                                |
+//! | change what is there                  | [`Cache::update`], [`Cache::counter`]                          |
+//! | decide on each state oneself          | [`Cache::fetch`]                                               |
+//!
+//! The first three compute in one caller while others wait (but for batches), and no trouble with the
+//! cache fails them: the value is computed, and [`on_cache_error`] sees why.
 //!
 //! # What to expect of it
 //!
@@ -68,16 +101,35 @@ mod counter;
 mod batch;
 mod fetch;
 
+mod compute;
+mod compute_many;
+mod update;
+
+#[doc(hidden)]
+pub mod memoize;
+
 mod ttl;
 
 mod error;
+mod trouble;
+
+mod shape;
 mod value;
 
+mod store;
+
 mod bindings;
+
+pub use strongroom_macros::cached;
 
 pub use cache::{Cache, cache, get_cache, service_cache, session_cache, stack_cache};
 pub use cache::{SwapOutcome, Version, Versioned};
 pub use counter::Counter;
-pub use error::Error;
+
+pub use compute::ComputeOptions;
 pub use fetch::{FetchOptions, Fetched, Fill};
+
 pub use ttl::Ttl;
+
+pub use error::Error;
+pub use trouble::on_cache_error;

@@ -20,8 +20,9 @@ use crate::bindings::strongroom::cache::types::{ValueParam, ValueResult};
 use crate::error::Error;
 
 /// What an entry holds.
+// In the signature of a trait that `#[cached]` names, and still nameless outside of the crate.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Value {
+pub enum Value {
     Bytes(Vec<u8>),
     Text(String),
     Json(String),
@@ -29,6 +30,20 @@ pub(crate) enum Value {
 }
 
 impl Value {
+    /// What `None` is stored as.
+    pub(crate) fn nothing() -> Self {
+        Self::Json("null".to_owned())
+    }
+
+    /// Its size as the host counts it, or a little more.
+    pub(crate) fn bytes_len(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Text(text) | Self::Json(text) => text.len(),
+            Self::Integer(_) => 20,
+        }
+    }
+
     pub(crate) fn from_wit(value: ValueResult) -> Self {
         match value {
             ValueResult::Bytes(bytes) => Self::Bytes(bytes),
@@ -49,18 +64,29 @@ impl Value {
 }
 
 /// Writes a Rust value.
+pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Value, Error> {
+    Ok(encode_some(value)?.unwrap_or_else(Value::nothing))
+}
+
+/// Writes a Rust value, unless it is `None` (or a `Some` of it): what serialises as none, and not as `()`.
 ///
 /// The probe ends at the first thing that `T` serialises, so JSON costs a single pass.
-pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Value, Error> {
+pub(crate) fn encode_some<T: Serialize + ?Sized>(value: &T) -> Result<Option<Value>, Error> {
     match value.serialize(scalar::Probe) {
-        Ok(value) => Ok(value),
+        Ok(value) => Ok(Some(value)),
+        Err(scalar::Refusal::Nothing) => Ok(None),
         // serde_json would write `null`, which reads back as something else than was stored.
         Err(scalar::Refusal::NotFinite) => Err(Error::encode::<T>()),
         Err(scalar::Refusal::NotScalar) => serde_json::to_string(value)
-            .map(Value::Json)
+            .map(|json| Some(Value::Json(json)))
             // The cause may quote the value, so it goes no further.
             .map_err(|_| Error::encode::<T>()),
     }
+}
+
+/// Whether it is `None`, as [`encode_some`] has it.
+pub(crate) fn is_none<T: Serialize + ?Sized>(value: &T) -> bool {
+    matches!(value.serialize(scalar::Probe), Err(scalar::Refusal::Nothing))
 }
 
 /// Reads an entry of any kind that can mean a `T`.

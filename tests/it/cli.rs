@@ -22,7 +22,7 @@ fn program() -> PathBuf {
 }
 
 /// A command in an empty directory, with nothing of the tests' environment that could be a setting.
-struct Desk {
+pub(crate) struct Desk {
     directory: TempDir,
     settings: Vec<(&'static str, String)>,
 }
@@ -32,7 +32,7 @@ impl Desk {
         Self { directory: TempDir::new().expect("a directory"), settings: Vec::new() }
     }
 
-    fn at(server: &Memcached) -> Self {
+    pub(crate) fn at(server: &Memcached) -> Self {
         Self::new().with("CACHE_HOST", "127.0.0.1").with("CACHE_PORT", server.port().to_string())
     }
 
@@ -41,12 +41,12 @@ impl Desk {
         self
     }
 
-    fn file(&self, name: &str, text: &str) {
+    pub(crate) fn file(&self, name: &str, text: &str) {
         let mut file = std::fs::File::create(self.directory.path().join(name)).expect("a new file");
         file.write_all(text.as_bytes()).expect("written");
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(program());
         command.args(arguments).current_dir(self.directory.path()).env_clear();
         // Compiled components are kept between the tests, not between the runs of all tests.
@@ -55,7 +55,7 @@ impl Desk {
         command
     }
 
-    fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().expect("it runs")
     }
 
@@ -71,7 +71,7 @@ impl Desk {
     }
 
     /// Runs what must fail; answers its exit code and the one line that it says.
-    fn fails(&self, arguments: &[&str]) -> (i32, String) {
+    pub(crate) fn fails(&self, arguments: &[&str]) -> (i32, String) {
         let output = self.run(arguments);
         let said = String::from_utf8(output.stderr).expect("UTF-8");
         let code = output.status.code().expect("it exits");
@@ -80,11 +80,11 @@ impl Desk {
     }
 }
 
-fn guest(name: &str) -> String {
+pub(crate) fn guest(name: &str) -> String {
     format!("{GUESTS}/{name}.wasm")
 }
 
-fn text(output: &Output) -> String {
+pub(crate) fn text(output: &Output) -> String {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}: {said}", output.status);
     String::from_utf8(output.stdout.clone()).expect("UTF-8")

@@ -18,6 +18,7 @@ mod scope;
 mod limits;
 mod fetch;
 mod fills;
+mod macros;
 
 // The host from outside.
 mod backend_contract;
@@ -32,6 +33,7 @@ mod servers;
 mod fleet;
 mod secrecy;
 mod cli;
+mod statement;
 mod golden;
 
 // The house rules.
@@ -40,5 +42,7 @@ mod tidy;
 /// Where the guests are, and the macros that name them: made by `build.rs`.
 mod guests {
     include!(concat!(env!("OUT_DIR"), "/guests.rs"));
-    pub(crate) use {foreach_cache, foreach_fetch, foreach_fills, foreach_limits, foreach_scope};
+    pub(crate) use {
+        foreach_cache, foreach_fetch, foreach_fills, foreach_limits, foreach_macros, foreach_scope,
+    };
 }

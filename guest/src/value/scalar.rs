@@ -14,6 +14,8 @@ pub(super) struct Probe;
 pub(super) enum Refusal {
     /// It is to be stored as JSON, or its own `Serialize` failed, and will again.
     NotScalar,
+    /// It is `None`, which is to be stored as JSON, if at all.
+    Nothing,
     /// A float that JSON has no number for.
     NotFinite,
 }
@@ -102,7 +104,7 @@ impl Serializer for Probe {
     }
 
     fn serialize_none(self) -> Answer {
-        Err(Refusal::NotScalar)
+        Err(Refusal::Nothing)
     }
 
     fn serialize_unit(self) -> Answer {

@@ -1,0 +1,146 @@
+//! `#[cached]`, for extensions that use `strongroom`, which exports it.
+//!
+//! One way through the files: `attr` reads the options, `template` the text of a key, `validate` has
+//! every rule, `expand` writes the function and its companions, and `fallback` what stands in for them
+//! where a rule is broken.
+
+mod attr;
+mod template;
+mod validate;
+mod expand;
+mod fallback;
+
+use proc_macro::TokenStream;
+
+/// Keeps what a function returns in the extension's cache.
+///
+/// ```
+/// use std::io;
+/// use strongroom::cached;
+///
+/// /// What one euro is worth.
+/// #[cached(timeout = 600)]
+/// fn rate(currency: &str) -> Result<f64, io::Error> {
+///     Ok(1.0892) // ask the bank
+/// }
+///
+/// fn main() -> Result<(), io::Error> {
+///     rate("USD")?; // asks the bank
+///     rate("USD")?; // doesn't, for ten minutes
+///
+///     rate::uncached("USD")?; // asks the bank, and leaves the cache alone
+///     rate::refresh("USD")?; // asks the bank, and stores what it said
+///     if let Err(error) = rate::invalidate("USD") {
+///         eprintln!("the old rate stays for now: {error}");
+///     }
+///     Ok(())
+/// }
+/// ```
+///
+/// It works on `fn` and `async fn`, free functions and methods. What they return must be owned and implement
+/// [serde](https://serde.rs)'s `Serialize` and `Deserialize`.
+///
+/// - **One caller computes.** Of several at once the others wait for it, in this instance or another.
+/// - **The cache never fails the function.** Where it is down, not granted or refuses the value, the
+///   function is called and its result returned. `strongroom::on_cache_error` sees why.
+/// - **`Err` and `None` are not kept**, unless asked; an `Err` needs no serde. That goes by the type and
+///   not by its name, so for `io::Result` and `anyhow::Result`, too.
+/// - **An entry that doesn't read** as what the function returns now counts as none, and is overwritten.
+///
+/// # Options
+///
+/// | option                    | means                                                                    |
+/// |---------------------------|--------------------------------------------------------------------------|
+/// | `timeout = 600`           | how long a result is kept. The one option that must be given             |
+/// | `scope = session`         | whose cache: `default`, `stack`, `session` or `service`                  |
+/// | `namespace = "rates"`     | a namespace of that scope                                                |
+/// | `key = "rate:{currency}"` | the key, made from arguments                                             |
+/// | `skip(client)`            | arguments that have no part in the key                                   |
+/// | `version = 2`             | a part of the key, to count up where results mean something new          |
+/// | `grace = 60`              | for how long after its timeout a result serves while one caller computes |
+/// | `wait = 10`               | how long to wait for a caller that computes; 5 seconds by default        |
+/// | `cache_err`               | keeps an `Err`, too, which then needs serde                              |
+/// | `cache_none`              | keeps a `None`, and an `Ok(None)`, too                                   |
+/// | `in_impl`                 | says that the function stands in an `impl`, see below                    |
+/// | `crate = my::strongroom`  | where the SDK is, if not at `::strongroom`                               |
+///
+/// Times are whole seconds, or expressions: of type `Duration`, and for `timeout` also `Ttl`.
+///
+/// Choose the scope by whom a result belongs to. **What depends on the user is kept with
+/// `scope = session`**, or takes the user as an argument.
+///
+/// # The key
+///
+/// By default it is the function's path and its arguments, as in `fx::rates::rate("USD")`, such that
+/// different arguments never share an entry. So arguments implement `Serialize`, and those that don't, or
+/// that don't matter, are left out with `skip`. `self` is left out, but not its type; types and constants
+/// that a generic function takes are parts of the key. Where a key would be too long it ends in a hash.
+///
+/// Two extensions of one tenant share entries where crate, module, function and arguments have the same
+/// names; a `namespace` keeps them apart.
+///
+/// With `key` it is that text, which other code can use as well. It takes arguments as `format!` does,
+/// and fields of them and of `self`: `"{self.region}/{account.id:08}"`. Each argument must be named in it
+/// or skipped. A version is added as `@2`.
+///
+/// ```
+/// use strongroom::{Error, Ttl, cached, stack_cache};
+///
+/// struct Bank { region: String }
+///
+/// impl Bank {
+///     #[cached(timeout = Ttl::hours(1), key = "balance:{self.region}:{account}", skip(trace))]
+///     fn balance(&self, account: u32, trace: &str) -> Option<i64> {
+///         println!("{trace}: asking for {account}");
+///         Some(100)
+///     }
+/// }
+///
+/// fn booked(account: u32) -> Result<bool, Error> {
+///     stack_cache()?.delete(&format!("balance:north:{account}"))
+/// }
+/// # let bank = Bank { region: "north".to_owned() };
+/// # assert_eq!(bank.balance(1, "test"), Some(100));
+/// # assert_eq!(bank.balance_uncached(1, "test"), Some(100));
+/// # assert_eq!(booked(1), Err(Error::Unavailable));
+/// ```
+///
+/// # Companions
+///
+/// | of `fn rate`          | of a method          |                                                   |
+/// |-----------------------|----------------------|---------------------------------------------------|
+/// | `rate::uncached(…)`   | `rate_uncached(…)`   | calls the function, and leaves the cache alone    |
+/// | `rate::refresh(…)`    | `rate_refresh(…)`    | calls the function, and stores over what is there |
+/// | `rate::invalidate(…)` | `rate_invalidate(…)` | removes what is stored for these arguments        |
+///
+/// A refresh that finds a `None` which isn't kept removes what is there, and one that fails with an `Err`
+/// changes nothing. `invalidate` answers as `Cache::delete` does.
+///
+/// All take the function's arguments, those that are skipped, too. Those of a free function belong to an
+/// empty enum of its name, so no other type or module beside it can have that name.
+///
+/// A function in an `impl` without `self` or `Self` looks like a free one, so it says so:
+///
+/// ```
+/// # use strongroom::cached;
+/// # struct Bank;
+/// impl Bank {
+///     #[cached(timeout = 60, in_impl)]
+///     fn is_open(day: u32) -> bool {
+///         day < 5
+///     }
+/// }
+/// # assert!(Bank::is_open(1) && Bank::is_open_refresh(1));
+/// ```
+#[proc_macro_attribute]
+pub fn cached(options: TokenStream, item: TokenStream) -> TokenStream {
+    let item = proc_macro2::TokenStream::from(item);
+    let function = match syn::parse2(item.clone()) {
+        Ok(function) => function,
+        Err(_) => return fallback::not_a_function(&item).into(),
+    };
+    match validate::validate(attr::parse(options.into()), function) {
+        Ok(cached) => expand::expand(&cached).into(),
+        Err(broken) => fallback::keep_alive(*broken).into(),
+    }
+}

@@ -1,0 +1,121 @@
+//! What `fetch` found, turned into one of two things to do: return what is there, or compute and store it.
+
+use crate::compute::ComputeOptions;
+use crate::error::Error;
+use crate::fetch::FetchOptions;
+use crate::shape::{Kept, Shape};
+use crate::store::{Found, Store, check_key};
+use crate::trouble::report;
+use crate::value::Value;
+
+/// What a caller is to do.
+pub(crate) enum Turn<'a, S: Store, H: Shape> {
+    /// Return this.
+    Ready(H::Outcome),
+    /// Compute the value, and give it to the place.
+    Compute(Place<'a, S, H>),
+}
+
+/// Where a computed value belongs. Dropping it gives the right to compute back.
+pub(crate) struct Place<'a, S: Store, H> {
+    store: &'a S,
+    key: &'a str,
+    options: ComputeOptions,
+    shape: H,
+    right: Right<S::Fill>,
+}
+
+/// With what right a computed value is stored.
+enum Right<F> {
+    /// The fill, of an entry that still serves, or of none.
+    Fill { fill: F, serves: bool },
+    /// The entry doesn't read, and would be a hit for ever if it stayed.
+    Overwrite,
+    /// Somebody else stores theirs, or the cache is down.
+    None,
+}
+
+/// Looks for the value, and never fails: what can't be found or read is to be computed.
+pub(crate) fn begin<'a, S: Store, H: Shape>(
+    store: &'a S,
+    key: &'a str,
+    options: ComputeOptions,
+    shape: H,
+) -> Turn<'a, S, H> {
+    let found = check_key(key).and_then(|()| store.look(key, options.fetch));
+    let (value, right) = match found {
+        Ok(Found::Hit(value)) => (Some(value), Right::Overwrite),
+        Ok(Found::Stale(value)) => (Some(value), Right::None),
+        Ok(Found::Refresh(_, fill)) => (None, Right::Fill { fill, serves: true }),
+        Ok(Found::Vacant(fill)) => (None, Right::Fill { fill, serves: false }),
+        Ok(Found::Busy) => (None, Right::None),
+        Err(error) => {
+            report(&error);
+            (None, Right::None)
+        }
+    };
+    match value.map(|value| shape.read(value)) {
+        Some(Ok(outcome)) => return Turn::Ready(outcome),
+        Some(Err(error)) => report(&error),
+        None => {}
+    }
+    Turn::Compute(Place { store, key, options, shape, right })
+}
+
+impl<S: Store, H: Shape> Place<'_, S, H> {
+    /// Stores the outcome as it is to be stored, and answers it whatever came of that.
+    pub(crate) fn keep(self, outcome: H::Outcome) -> H::Outcome {
+        let kept = self.shape.write(&outcome, self.options.cache_none);
+        let stored = match kept {
+            Ok(Kept::Value(value)) => self.store(&value),
+            Ok(Kept::Nothing) => self.forget(),
+            Ok(Kept::Failed) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = stored {
+            report(&error);
+        }
+        outcome
+    }
+
+    fn store(self, value: &Value) -> Result<(), Error> {
+        match self.right {
+            // A lease that was lost is no trouble: whoever took it stores a value of the same age or newer.
+            Right::Fill { fill, .. } => self.store.complete(fill, value, self.options.ttl).map(drop),
+            Right::Overwrite => overwrite(self.store, self.key, value, self.options),
+            Right::None => Ok(()),
+        }
+    }
+
+    /// There is no value any more, so the old one is not to serve either.
+    fn forget(self) -> Result<(), Error> {
+        match self.right {
+            Right::Fill { serves: true, .. } | Right::Overwrite => self.store.delete(self.key).map(drop),
+            Right::Fill { serves: false, .. } | Right::None => Ok(()),
+        }
+    }
+}
+
+/// Stores over whatever is there, with the grace that the options ask for.
+///
+/// # Errors
+///
+/// Those of a write. Where the entry has a grace, what was there may be gone.
+pub(crate) fn overwrite<S: Store>(
+    store: &S,
+    key: &str,
+    value: &Value,
+    options: ComputeOptions,
+) -> Result<(), Error> {
+    if !options.fetch.grace.is_zero() {
+        // Only a completed fill leaves a grace behind, and only what is absent has a fill.
+        store.delete(key)?;
+        let at_once = FetchOptions { wait: std::time::Duration::ZERO, ..options.fetch };
+        if let Found::Vacant(fill) = store.look(key, at_once)?
+            && store.complete(fill, value, options.ttl)?
+        {
+            return Ok(());
+        }
+    }
+    store.set(key, value, options.ttl)
+}

@@ -1,0 +1,46 @@
+//! Guests of the suite `macros`: `#[cached]` functions, alone and many at once.
+
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
+use crate::harness::{Invocation, has_test, hosts, passes};
+
+crate::guests::foreach_macros!(has_test);
+
+passes!(macros_a_function_is_called_once_for_the_same_arguments);
+passes!(macros_a_key_of_ones_own);
+passes!(macros_another_version_is_another_entry);
+passes!(macros_async_functions);
+passes!(macros_companions);
+passes!(macros_different_arguments_share_nothing);
+passes!(macros_err_and_none_are_not_cached_unless_asked);
+passes!(macros_methods_leave_self_out);
+passes!(macros_scopes_and_namespaces);
+passes!(macros_trouble_with_the_cache_never_fails_the_function);
+
+/// Instances that call the same function at the same time.
+const CALLERS: usize = 200;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn macros_a_stampede_computes_once() {
+    for (name, host) in hosts().await {
+        let host = Arc::new(host);
+        let mut running = JoinSet::new();
+        for _ in 0..CALLERS {
+            let host = Arc::clone(&host);
+            running.spawn(
+                async move { host.run("macros_a_stampede_computes_once", Invocation::default()).await },
+            );
+        }
+        let ended = running.join_all().await;
+
+        let failures: Vec<_> = ended.iter().filter_map(|ended| ended.failure.as_deref()).collect();
+        assert!(failures.is_empty(), "{name}: {failures:?}");
+        let computed = ended.iter().filter(|ended| ended.output.contains("computed")).count();
+        assert_eq!(computed, 1, "{name}");
+        let values = ended.iter().map(|ended| ended.output.lines().last());
+        let first = ended[0].output.lines().last();
+        assert!(first.is_some() && values.into_iter().all(|value| value == first), "{name}");
+    }
+}
