@@ -84,6 +84,11 @@ impl Host {
         Self { cache, runner: &CONCURRENT, _server: Some(server) }
     }
 
+    /// A host at a server that the test keeps, with the time-outs of the configuration.
+    pub(crate) async fn at(server: &Memcached, config: Config) -> Self {
+        Self { cache: connect_as_configured(config, server).await, runner: &CONCURRENT, _server: None }
+    }
+
     /// Runs a guest in a store of its own.
     pub(crate) async fn run(&self, guest: &str, invocation: Invocation<'_>) -> Ended {
         let output = MemoryOutputPipe::new(OUTPUT_BYTES);

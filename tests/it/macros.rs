@@ -1,10 +1,13 @@
 //! Guests of the suite `macros`: `#[cached]` functions, alone and many at once.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use strongroom_host::Config;
 use tokio::task::JoinSet;
 
-use crate::harness::{Invocation, has_test, hosts, passes};
+use crate::harness::{Host, Invocation, has_test, hosts, passes};
+use crate::memcached::Memcached;
 
 crate::guests::foreach_macros!(has_test);
 
@@ -18,6 +21,39 @@ passes!(macros_err_and_none_are_not_cached_unless_asked);
 passes!(macros_methods_leave_self_out);
 passes!(macros_scopes_and_namespaces);
 passes!(macros_trouble_with_the_cache_never_fails_the_function);
+
+/// Instances that each compute something of their own.
+const COMPUTING: u64 = 100;
+
+/// All have the right to compute, and are about to use it, when the server goes.
+async fn an_outage_changes_nothing(goes: impl FnOnce(&mut Memcached)) {
+    let mut server = Memcached::start();
+    let host = Arc::new(Host::at(&server, Config::new()).await);
+    let mut running = JoinSet::new();
+    for number in 0..COMPUTING {
+        let host = Arc::clone(&host);
+        running.spawn(async move {
+            let argument = number.to_string();
+            let invocation = Invocation { arguments: vec![&argument], ..Invocation::default() };
+            let ended = host.run("macros_an_outage_during_a_computation_changes_nothing", invocation).await;
+            (ended, format!("{}\n", number * 2))
+        });
+    }
+    while host.cache.stats().fills < COMPUTING {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    goes(&mut server);
+    for (ended, expected) in running.join_all().await {
+        assert_eq!((ended.failure, ended.output), (None, expected));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn macros_an_outage_during_a_computation_changes_nothing() {
+    an_outage_changes_nothing(Memcached::kill).await;
+    // It takes what it is sent, and answers nothing.
+    an_outage_changes_nothing(|server| server.signal("STOP")).await;
+}
 
 /// Instances that call the same function at the same time.
 const CALLERS: usize = 200;
