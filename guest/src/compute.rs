@@ -4,6 +4,7 @@
 //! [`on_cache_error`](crate::on_cache_error).
 
 mod turn;
+mod under_way;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +19,7 @@ use crate::shape::{OkOnly, Whole};
 use crate::ttl::Ttl;
 
 pub(crate) use turn::{Turn, begin, overwrite};
+pub(crate) use under_way::{Advice, UnderWay};
 
 /// How long to wait for another caller's computation: longer than most take, so that there is one, and half
 /// of the time after which the host gives the right of a caller that vanished to the next.

@@ -10,7 +10,7 @@ use crate::cache::Cache;
 use crate::compute::{ComputeOptions, Turn, begin, overwrite};
 use crate::error::Error;
 use crate::shape::{Kept, Shape};
-use crate::store::Store;
+use crate::store::{Store, check_key, may_open};
 use crate::trouble::report;
 
 pub use crate::cache::open;
@@ -33,7 +33,7 @@ pub struct Memo {
 impl Memo {
     /// The result that is stored, or else what the function returns.
     pub fn compute<H: Shape>(self, shape: H, function: impl FnOnce() -> H::Outcome) -> H::Outcome {
-        let Some((cache, key)) = self.place() else {
+        let Some((cache, key)) = self.place_to_compute() else {
             return function();
         };
         match begin(&cache, &key, self.options, shape) {
@@ -48,7 +48,7 @@ impl Memo {
         shape: H,
         future: impl Future<Output = H::Outcome>,
     ) -> H::Outcome {
-        let Some((cache, key)) = self.place() else {
+        let Some((cache, key)) = self.place_to_compute() else {
             return future.await;
         };
         // The result that was found is gone before the wait, so the future is `Send` without it.
@@ -84,6 +84,7 @@ impl Memo {
     /// Those of [`Cache::delete`], and [`Error::Encode`] where the arguments can't be written as a key.
     pub fn invalidate(self) -> Result<bool, Error> {
         let key = self.key?;
+        check_key(&key)?;
         (self.open)(self.namespace)?.delete(&key)
     }
 
@@ -106,6 +107,12 @@ impl Memo {
             }
         }
     }
+
+    /// The same, for as long as it takes to compute.
+    fn place_to_compute(&self) -> Option<(Cache, String)> {
+        let is_one_too_many = self.key.as_ref().is_ok_and(|key| !may_open(key));
+        if is_one_too_many { None } else { self.place() }
+    }
 }
 
 /// Puts the outcome in the place of whatever is stored. A failed computation changes nothing.
@@ -116,7 +123,7 @@ fn replace<S: Store, H: Shape>(
     shape: &H,
     outcome: &H::Outcome,
 ) -> Result<(), Error> {
-    crate::store::check_key(key)?;
+    check_key(key)?;
     match shape.write(outcome, options.cache_none)? {
         Kept::Value(value) => overwrite(store, key, &value, options),
         Kept::Nothing => store.delete(key).map(drop),

@@ -5,6 +5,7 @@ pub(crate) mod fake;
 
 use crate::bindings::strongroom::cache::types as wit;
 use crate::cache::{Cache, SwapOutcome, Version, Versioned};
+use crate::compute::{Advice, UnderWay};
 use crate::error::Error;
 use crate::fetch::FetchOptions;
 use crate::ttl::Ttl;
@@ -13,10 +14,16 @@ use crate::value::Value;
 /// The most bytes of a key in the contract.
 const KEY_BYTES_MAX: usize = 1024;
 
+/// Of this instance, in whatever cache.
+static UNDER_WAY: UnderWay = UnderWay::new();
+
 /// Entries as they are stored, of one partition and namespace.
 pub(crate) trait Store {
     /// The right to compute one entry. Dropping it gives the right back.
     type Fill;
+
+    /// The computations that are under way.
+    fn under_way(&self) -> &UnderWay;
 
     fn look(&self, key: &str, options: FetchOptions) -> Result<Found<Self::Fill>, Error>;
     fn complete(&self, fill: Self::Fill, value: &Value, ttl: Ttl) -> Result<bool, Error>;
@@ -39,6 +46,11 @@ pub(crate) enum Found<F> {
     Busy,
 }
 
+/// Whether a cache may be opened for one more computation.
+pub(crate) fn may_open(key: &str) -> bool {
+    UNDER_WAY.advice(key) != Advice::DoWithout
+}
+
 /// Whether the contract knows such a key. The host would say the same of most others, but a key of many
 /// megabytes ends the extension before the host looks at it.
 pub(crate) fn check_key(key: &str) -> Result<(), Error> {
@@ -47,6 +59,10 @@ pub(crate) fn check_key(key: &str) -> Result<(), Error> {
 
 impl Store for Cache {
     type Fill = wit::Fill;
+
+    fn under_way(&self) -> &UnderWay {
+        &UNDER_WAY
+    }
 
     fn look(&self, key: &str, options: FetchOptions) -> Result<Found<wit::Fill>, Error> {
         let found = self.handle.fetch(key, options.grace_seconds(), options.wait_milliseconds());

@@ -18,6 +18,7 @@ passes!(macros_async_functions);
 passes!(macros_companions);
 passes!(macros_different_arguments_share_nothing);
 passes!(macros_err_and_none_are_not_cached_unless_asked);
+passes!(macros_many_computations_at_once_hold_few_handles);
 passes!(macros_methods_leave_self_out);
 passes!(macros_scopes_and_namespaces);
 passes!(macros_trouble_with_the_cache_never_fails_the_function);

@@ -205,6 +205,44 @@ fn a_computation_that_panics_gives_the_fill_back() {
 }
 
 #[test]
+fn of_many_computations_at_once_some_do_without_the_cache() {
+    fn depth(store: &Fake, left: u32) -> i64 {
+        let key = left.to_string();
+        match begin(store, &key, TTL.into(), Whole(PhantomData)) {
+            Turn::Ready(found) => found,
+            Turn::Compute(place) => {
+                assert!(store.fills() <= 256);
+                place.keep(if left == 0 { 0 } else { depth(store, left - 1) + 1 })
+            }
+        }
+    }
+    let store = Fake::default();
+    assert_eq!(depth(&store, 600), 600);
+    assert_eq!((store.entries.borrow().len(), store.fills()), (256, 0));
+    // There is room again.
+    assert_eq!(depth(&store, 100), 100);
+    assert_eq!(store.value("100"), Some(Value::Integer(100)));
+}
+
+#[test]
+fn an_instance_does_not_wait_for_itself() {
+    let store = Fake::default();
+    let Turn::Compute(first) = begin(&store, "k", TTL.into(), Whole::<i64>(PhantomData)) else {
+        panic!("nothing is there");
+    };
+    assert_eq!(store.waited.get(), 5000);
+    let _ = begin(&store, "other", TTL.into(), Whole::<i64>(PhantomData));
+    assert_eq!(store.waited.get(), 5000);
+    let Turn::Compute(second) = begin(&store, "k", TTL.into(), Whole::<i64>(PhantomData)) else {
+        panic!("nothing is there yet");
+    };
+    assert_eq!(store.waited.get(), 0);
+    assert_eq!((first.keep(1), second.keep(2)), (1, 2));
+    let _ = begin(&store, "k", TTL.into(), Whole::<i64>(PhantomData));
+    assert_eq!(store.waited.get(), 5000);
+}
+
+#[test]
 fn a_key_that_the_contract_does_not_know_never_reaches_the_host() {
     let store = Fake::default();
     for key in [String::new(), "k".repeat(1025)] {

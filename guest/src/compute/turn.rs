@@ -1,6 +1,9 @@
 //! What `fetch` found, turned into one of two things to do: return what is there, or compute and store it.
 
+use std::time::Duration;
+
 use crate::compute::ComputeOptions;
+use crate::compute::under_way::{Advice, Computing};
 use crate::error::Error;
 use crate::fetch::FetchOptions;
 use crate::shape::{Kept, Shape};
@@ -23,6 +26,7 @@ pub(crate) struct Place<'a, S: Store, H> {
     options: ComputeOptions,
     shape: H,
     right: Right<S::Fill>,
+    _computing: Computing<'a>,
 }
 
 /// With what right a computed value is stored.
@@ -31,7 +35,7 @@ enum Right<F> {
     Fill { fill: F, serves: bool },
     /// The entry doesn't read, and would be a hit for ever if it stayed.
     Overwrite,
-    /// Somebody else stores theirs, or the cache is down.
+    /// Somebody else stores theirs, the cache is down, or there are too many computations at once.
     None,
 }
 
@@ -42,7 +46,15 @@ pub(crate) fn begin<'a, S: Store, H: Shape>(
     options: ComputeOptions,
     shape: H,
 ) -> Turn<'a, S, H> {
-    let found = check_key(key).and_then(|()| store.look(key, options.fetch));
+    let advice = store.under_way().advice(key);
+    let fetch = match advice {
+        Advice::AskAndDoNotWait => FetchOptions { wait: Duration::ZERO, ..options.fetch },
+        Advice::Ask | Advice::DoWithout => options.fetch,
+    };
+    let found = match advice {
+        Advice::DoWithout => Ok(Found::Busy),
+        Advice::Ask | Advice::AskAndDoNotWait => check_key(key).and_then(|()| store.look(key, fetch)),
+    };
     let (value, right) = match found {
         Ok(Found::Hit(value)) => (Some(value), Right::Overwrite),
         Ok(Found::Stale(value)) => (Some(value), Right::None),
@@ -59,7 +71,7 @@ pub(crate) fn begin<'a, S: Store, H: Shape>(
         Some(Err(error)) => report(&error),
         None => {}
     }
-    Turn::Compute(Place { store, key, options, shape, right })
+    Turn::Compute(Place { store, key, options, shape, right, _computing: store.under_way().enter(key) })
 }
 
 impl<S: Store, H: Shape> Place<'_, S, H> {
@@ -110,7 +122,7 @@ pub(crate) fn overwrite<S: Store>(
     if !options.fetch.grace.is_zero() {
         // Only a completed fill leaves a grace behind, and only what is absent has a fill.
         store.delete(key)?;
-        let at_once = FetchOptions { wait: std::time::Duration::ZERO, ..options.fetch };
+        let at_once = FetchOptions { wait: Duration::ZERO, ..options.fetch };
         if let Found::Vacant(fill) = store.look(key, at_once)?
             && store.complete(fill, value, options.ttl)?
         {

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use super::{Found, Store};
 use crate::cache::{SwapOutcome, Version, Versioned};
+use crate::compute::UnderWay;
 use crate::error::Error;
 use crate::fetch::FetchOptions;
 use crate::ttl::Ttl;
@@ -45,6 +46,9 @@ pub(crate) struct Fake {
     pub(crate) is_contended: Cell<bool>,
     pub(crate) calls: RefCell<Vec<&'static str>>,
     fills: Rc<Cell<u32>>,
+    under_way: UnderWay,
+    /// The wait of the last `look`, in milliseconds.
+    pub(crate) waited: Cell<u32>,
     writes: Cell<u64>,
 }
 
@@ -103,8 +107,13 @@ impl Fake {
 impl Store for Fake {
     type Fill = FakeFill;
 
+    fn under_way(&self) -> &UnderWay {
+        &self.under_way
+    }
+
     fn look(&self, key: &str, options: FetchOptions) -> Result<Found<FakeFill>, Error> {
         self.call("look")?;
+        self.waited.set(options.wait_milliseconds());
         let fill = || {
             self.fills.set(self.fills.get() + 1);
             FakeFill {
