@@ -57,7 +57,8 @@ impl ComputeOptions {
     /// How long to wait for another caller that is computing the value, before computing it as well.
     /// Whole milliseconds, rounded up, at most 30 seconds.
     ///
-    /// Callers of a computation that fails, or finds a `None` that isn't stored, take turns for so long.
+    /// Callers of a computation that fails, or finds a `None` that isn't stored, take turns at first; the
+    /// more often that happens in a row, the more of them go on without waiting.
     pub const fn wait(mut self, wait: Duration) -> Self {
         self.fetch.wait = wait;
         self

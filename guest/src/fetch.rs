@@ -62,7 +62,8 @@ pub enum Fetched<T> {
     Refresh(T, Fill<T>),
     /// There is no value, and this caller is to compute it.
     Vacant(Fill<T>),
-    /// There is no value, and another caller is still computing it: compute it, too, and don't store it.
+    /// There is no value, and another caller is still computing it, or several before it could not: compute
+    /// it, too, and don't store it.
     Busy,
 }
 

@@ -51,6 +51,8 @@ impl Desk {
         command.args(arguments).current_dir(self.directory.path()).env_clear();
         // Compiled components are kept between the tests, not between the runs of all tests.
         command.env("XDG_CACHE_HOME", concat!(env!("OUT_DIR"), "/compiled"));
+        // Longer than the defaults: with all tests at once the machine can be slow for a second.
+        command.envs([("CACHE_TIMEOUT", "10"), ("CACHE_CONNECT_TIMEOUT", "10")]);
         command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         command
     }
@@ -271,10 +273,8 @@ fn a_hangup_while_a_component_runs_applies_other_servers() {
         (format!("\"a=127.0.0.1:{}\"", first.port()), format!("\"b=127.0.0.1:{}\"", second.port()));
     let desk = Desk::new();
     desk.file("strongroom.toml", &format!("servers = [{first}]\n"));
-    let mut run = Command::new(program());
-    run.args(["run", &guest("cache_empty_values_are_hits"), "--stack", "acme", "--repeat", "1000000"]);
-    run.current_dir(desk.directory.path()).env_clear();
-    run.env("XDG_CACHE_HOME", concat!(env!("OUT_DIR"), "/compiled"));
+    let guest = guest("cache_empty_values_are_hits");
+    let mut run = desk.command(&["run", &guest, "--stack", "acme", "--repeat", "1000000"]);
     let mut run = run.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
     let mut said = BufReader::new(run.stderr.take().expect("piped")).lines();
     // Before it listens, the signal would end it.

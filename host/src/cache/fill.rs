@@ -48,8 +48,8 @@ pub enum Fetched {
     Refresh(Value, Fill),
     /// There is no value, and this caller is to compute it.
     Vacant(Fill),
-    /// There is no value, another caller is computing it, and the wait ran out: compute it, and don't store
-    /// it.
+    /// There is no value, another caller is computing it, and the wait ran out, or several before it have
+    /// given the right back: compute it, and don't store it.
     Busy,
 }
 
@@ -299,6 +299,7 @@ impl Fill {
         {
             seat.land(before, News::Value(value));
         }
+        seat.done();
         this.seat = None;
         Ok(is_stored)
     }

@@ -56,6 +56,10 @@ struct State {
     look_at: Instant,
     /// How long to wait after the next look.
     poll: Duration,
+    /// How many callers in a row have given the right back, since there was a value.
+    given_back: u32,
+    /// How many of those who wait may go and compute without the right.
+    passes: u32,
     landing: Option<Landing>,
 }
 
@@ -63,7 +67,15 @@ impl State {
     /// Whoever begins a flight has just looked.
     fn new() -> Self {
         let look_at = Instant::now() + random::jittered(POLL_FIRST);
-        Self { now: 0, computing: None, look_at, poll: POLL_FIRST * 2, landing: None }
+        let poll = POLL_FIRST * 2;
+        Self { now: 0, computing: None, look_at, poll, given_back: 0, passes: 0, landing: None }
+    }
+
+    /// The right was given back. Once, that is a failure, and the next one has it. What comes to nothing
+    /// again and again is no value to wait for: each time twice as many as before are let go.
+    fn give_back(&mut self) {
+        self.given_back += 1;
+        self.passes = 1_u32.checked_shl(self.given_back).unwrap_or(u32::MAX) - 2;
     }
 
     /// When to look, as things are.
@@ -103,7 +115,7 @@ pub(super) enum Waited<'a> {
     News(News),
     /// The caller is to ask, for all.
     Turn(Turn<'a>),
-    /// The time is over.
+    /// The time is over, or there is nothing to wait for.
     Over,
 }
 
@@ -180,6 +192,23 @@ impl Seat {
         self.shared.state.send_modify(|state| state.computing = Some((self.taken, until)));
     }
 
+    /// Says that the seat's owner computes no longer, and has not given its right back.
+    pub(super) fn done(&self) {
+        self.end(|state| (state.given_back, state.passes) = (0, 0));
+    }
+
+    fn end(&self, how: impl FnOnce(&mut State)) {
+        self.shared.state.send_if_modified(|state| {
+            let was_computing = state.computing.is_some_and(|(seat, _)| seat == self.taken);
+            if was_computing {
+                // Whoever waits may look at once.
+                (state.computing, state.look_at, state.poll) = (None, Instant::now(), POLL_FIRST);
+                how(state);
+            }
+            was_computing
+        });
+    }
+
     /// The present moment: who sits down later is not handed what is asked for now.
     pub(super) fn now(&self) -> Moment {
         self.shared.tick()
@@ -195,7 +224,7 @@ impl Seat {
         let mut watched = self.shared.state.subscribe();
         let turn = tokio::select! {
             biased;
-            news = self.news(&mut watched) => return Waited::News(news),
+            news = self.news(&mut watched) => return news.map_or(Waited::Over, Waited::News),
             turn = timeout_at(deadline, self.shared.turn.lock()) => turn,
         };
         let Ok(turn) = turn else { return Waited::Over };
@@ -219,10 +248,26 @@ impl Seat {
         Waited::Turn(Turn { seat: self, asked: self.now(), _turn: turn })
     }
 
-    async fn news(&self, watched: &mut watch::Receiver<State>) -> News {
-        let state = watched.wait_for(|state| self.news_in(state).is_some()).await;
-        // There is a sender for as long as there is a seat.
-        state.ok().and_then(|state| self.news_in(&state)).unwrap_or(News::NoAnswer)
+    /// What there is to know; `None` where this caller is let go.
+    async fn news(&self, watched: &mut watch::Receiver<State>) -> Option<News> {
+        loop {
+            let of_use = |state: &State| state.passes > 0 || self.news_in(state).is_some();
+            // There is a sender for as long as there is a seat.
+            let news = watched.wait_for(of_use).await.ok().map(|state| self.news_in(&state))?;
+            if news.is_some() || self.takes_a_pass() {
+                return news;
+            }
+        }
+    }
+
+    fn takes_a_pass(&self) -> bool {
+        let mut is_taken = false;
+        self.shared.state.send_if_modified(|state| {
+            is_taken = state.passes > 0;
+            state.passes = state.passes.saturating_sub(1);
+            false
+        });
+        is_taken
     }
 
     fn news_in(&self, state: &State) -> Option<News> {
@@ -257,14 +302,7 @@ impl Drop for Seat {
             }
         }
         drop(flights);
-        self.shared.state.send_if_modified(|state| {
-            let was_computing = state.computing.is_some_and(|(seat, _)| seat == self.taken);
-            if was_computing {
-                // Stored or given back: whoever waits may look at once.
-                (state.computing, state.look_at, state.poll) = (None, Instant::now(), POLL_FIRST);
-            }
-            was_computing
-        });
+        self.end(State::give_back);
     }
 }
 

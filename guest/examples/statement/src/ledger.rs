@@ -53,7 +53,8 @@ pub(crate) fn read(path: &str) -> Result<String, String> {
 fn advice(error: &std::io::Error) -> &'static str {
     match error.kind() {
         std::io::ErrorKind::InvalidData => "; the file has to be UTF-8",
-        // A guest sees no directory but those that it was given, and a missing one is an error of several kinds.
+        // A guest sees no directory but those that it was given, and a missing one is an error of several
+        // kinds.
         _ => {
             "; give the guest its directory, as `strongroom run --dir ./data::/data:ro ...`, and name the file in it"
         }

@@ -109,3 +109,57 @@ async fn a_flight_is_forgotten_with_its_last_seat() {
     drop(seats);
     assert!(flights.lock(&key()).is_empty());
 }
+
+/// 200 callers of something that takes a second, and is never stored.
+#[tokio::test(start_paused = true)]
+async fn what_comes_to_nothing_again_and_again_is_waited_for_by_fewer_and_fewer() {
+    let flights = Arc::new(Flights::new());
+    let begun = Instant::now();
+    let first = flights.join(&key());
+    first.compute(begun + LATE);
+    let computed = |seat: Seat| async move {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        drop(seat);
+    };
+    let callers: Vec<_> = (0..200)
+        .map(|_| {
+            let (seat, flights) = (flights.join(&key()), Arc::clone(&flights));
+            tokio::spawn(async move {
+                match seat.wait(begun + Duration::from_secs(60)).await {
+                    // It wins the right, as it is the only one who asks.
+                    Waited::Turn(turn) => {
+                        let mine = flights.join(&key());
+                        mine.compute(Instant::now() + LATE);
+                        drop(turn);
+                        computed(mine).await;
+                        false
+                    }
+                    Waited::Over => true,
+                    Waited::News(_) => panic!("there is none"),
+                }
+            })
+        })
+        .collect();
+    computed(first).await;
+    let mut let_go = 0;
+    for caller in callers {
+        let_go += usize::from(caller.await.expect("no panic"));
+    }
+    // One after the other it would take 201 seconds.
+    assert!(begun.elapsed() <= Duration::from_secs(10), "{:?}", begun.elapsed());
+    assert!((190..199).contains(&let_go), "{let_go}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_failure_is_followed_by_one_other() {
+    let flights = Arc::new(Flights::new());
+    let begun = Instant::now();
+    let fails = flights.join(&key());
+    fails.compute(begun + LATE);
+    let [next, waits] = [flights.join(&key()), flights.join(&key())];
+    drop(fails);
+    let Waited::Turn(turn) = next.wait(begun + LATE).await else { panic!("it is its turn") };
+    assert!(matches!(waits.wait(begun + Duration::from_secs(1)).await, Waited::Over));
+    assert_eq!(begun.elapsed(), Duration::from_secs(1), "it was not let go before");
+    drop(turn);
+}
