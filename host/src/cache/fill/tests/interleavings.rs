@@ -5,7 +5,8 @@
 //! Time is virtual and every step of it comes from the case, so a case that fails fails again. What must
 //! hold:
 //!
-//! - Of each key at most one fill is live (`slow` looks at that, where they are given).
+//! - Of each key at most one fill is live: `slow` looks at that where they are given, and `World` at those
+//!   who refresh.
 //! - What a fetch answers is what was current when it was computed or written, and never older than a write,
 //!   delete or clear that had ended when the fetch began; and it is the tenant's own.
 //! - Nobody waits longer than it said, and no right is left behind by whoever goes away.
@@ -22,6 +23,8 @@ use super::*;
 const KEYS: usize = 2;
 const TENANTS: usize = 2;
 const HOSTS: usize = 2;
+
+const FILL_LEASE: Duration = Duration::from_millis(2500);
 
 /// Beyond what all lifetimes, graces and leases of a case add up to.
 const AFTERWARDS: Duration = Duration::from_secs(60);
@@ -94,6 +97,30 @@ struct Source {
     current: i64,
     /// What every fetch that begins now must at least find.
     known: i64,
+    /// How often the entry may have become another one.
+    changes: u32,
+    /// Who refreshes the entry: as of which change, and until when at least.
+    refreshes: Option<(u32, Instant)>,
+}
+
+/// A refresh under way, until it is dropped.
+struct Refreshing<'a>(&'a RefCell<Source>);
+
+impl<'a> Refreshing<'a> {
+    /// Of what a fetch that began then has found.
+    fn begin(source: &'a RefCell<Source>, changes: u32, begun: Instant) -> Self {
+        let mut state = source.borrow_mut();
+        let other = state.refreshes.filter(|(then, until)| *then == state.changes && Instant::now() < *until);
+        assert!(other.is_none(), "two refreshes of one entry");
+        state.refreshes = Some((changes, begun + FILL_LEASE));
+        Self(source)
+    }
+}
+
+impl Drop for Refreshing<'_> {
+    fn drop(&mut self) {
+        self.0.borrow_mut().refreshes = None;
+    }
 }
 
 struct World {
@@ -117,7 +144,7 @@ fn current_of(tenant: usize, key: usize, value: &Value) -> i64 {
 impl World {
     fn new(slow: &Arc<Slow>) -> Self {
         // Every operation reads the generations again, so that a clear is seen at once.
-        let config = config().generation_ttl(Duration::ZERO).and_then(|config| config.fill_lease(LEASE / 4));
+        let config = config().generation_ttl(Duration::ZERO).and_then(|config| config.fill_lease(FILL_LEASE));
         let config = config.expect("allowed");
         let host = |_| {
             let cache = slow.host(config.clone());
@@ -152,7 +179,8 @@ impl World {
 
     async fn fetch(&self, act: &Act) {
         let Deed::Fetch { grace, wait, computes, then, .. } = act.deed else { return };
-        let (least, begun) = (self.source(act).borrow().known, Instant::now());
+        let (least, changes) = (self.source(act).borrow().known, self.source(act).borrow().changes);
+        let begun = Instant::now();
         let fetched = self.cache(act).fetch(&act.key.to_string(), grace, wait).await.expect("reachable");
         assert!(begun.elapsed() <= wait + 2 * LOOK, "{:?} of {wait:?}", begun.elapsed());
         let check = |value: &Value| {
@@ -160,24 +188,29 @@ impl World {
             assert!(current >= least, "{current} was overwritten or removed before, by {least}");
             assert!(current <= self.source(act).borrow().current, "from nowhere");
         };
-        let mut fill = match fetched {
+        let (mut fill, refreshing) = match fetched {
             Fetched::Hit(value) | Fetched::Stale(value) => return check(&value),
             Fetched::Busy => return,
-            Fetched::Vacant(fill) => fill,
+            Fetched::Vacant(fill) => (fill, None),
             Fetched::Refresh(value, fill) => {
                 check(&value);
-                fill
+                (fill, Some(Refreshing::begin(self.source(act), changes, begun)))
             }
         };
         let computed = value(act.tenant, act.key, self.source(act).borrow().current);
         sleep(computes).await;
+        if let Then::Vanish = then {
+            std::mem::forget((fill, refreshing));
+            return;
+        }
+        drop(refreshing);
         match then {
             Then::Complete { ttl } => {
+                self.source(act).borrow_mut().changes += 1;
                 fill.complete(computed, Some(ttl)).await.expect("reachable");
             }
             Then::GiveBack => fill.abandon().await.expect("reachable"),
-            Then::Drop => drop(fill),
-            Then::Vanish => std::mem::forget(fill),
+            Then::Drop | Then::Vanish => drop(fill),
         }
     }
 
@@ -186,7 +219,9 @@ impl World {
         let _writing = self.writing[act.tenant].lock().await;
         let keys = if matches!(act.deed, Deed::Clear) { 0..KEYS } else { act.key..act.key + 1 };
         for key in keys.clone() {
-            self.sources[act.tenant][key].borrow_mut().current += 1;
+            let mut source = self.sources[act.tenant][key].borrow_mut();
+            source.current += 1;
+            source.changes += 1;
         }
         let (cache, key) = (self.cache(act), act.key.to_string());
         match act.deed {
