@@ -2,7 +2,7 @@
 //! compute.
 //!
 //! 200 callers on two hosts read one entry of one memcached again and again; its value takes 100 ms to
-//! compute and lives for two seconds. Printed as tables, for `host/benches/RESULTS.md`'s reader.
+//! compute and lives for two seconds. Printed as tables.
 
 #[path = "compare/cpu_time.rs"]
 #[expect(dead_code, reason = "the comparison, which shares it, needs more of it")]

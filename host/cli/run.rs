@@ -188,9 +188,13 @@ fn stats_line(stats: &Stats) -> String {
     let unopened: u64 = stats.unopened.iter().map(|(_, count)| count).sum();
     let reasons: Vec<_> = stats.unopened.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
     let reasons = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) };
-    let stale = if stats.stale_hits == 0 { String::new() } else { format!(" ({} stale)", stats.stale_hits) };
+    let of_these = |count: u64, what: &str| match count {
+        0 => String::new(),
+        count => format!(" ({count} {what})"),
+    };
+    let (stale, lost) = (of_these(stats.stale_hits, "stale"), of_these(stats.fills_lost, "lost"));
     format!(
-        "{}{stale}, {}, {}, {} busy, {unopened} unopened{reasons}, {}",
+        "{}{stale}, {}, {}{lost}, {} busy, {unopened} unopened{reasons}, {}",
         counted(stats.hits, "hit", "hits"),
         counted(stats.misses, "miss", "misses"),
         counted(stats.fills, "fill", "fills"),
@@ -212,11 +216,13 @@ mod tests {
     #[test]
     fn statistics_are_a_line() {
         let mut stats = Stats::default();
-        (stats.hits, stats.stale_hits, stats.fills) = (3, 1, 2);
+        (stats.hits, stats.fills) = (1, 1);
+        assert_eq!(stats_line(&stats), "1 hit, 0 misses, 1 fill, 0 busy, 0 unopened, 0 failures");
+        (stats.hits, stats.stale_hits, stats.fills, stats.fills_lost) = (3, 1, 2, 1);
         stats.unopened = vec![("unknown_key", 2), ("over_bound", 1)];
         assert_eq!(
             stats_line(&stats),
-            "3 hits (1 stale), 0 misses, 2 fills, 0 busy, 3 unopened (unknown_key 2, over_bound 1), 0 failures"
+            "3 hits (1 stale), 0 misses, 2 fills (1 lost), 0 busy, 3 unopened (unknown_key 2, over_bound 1), 0 failures"
         );
     }
 }

@@ -61,8 +61,7 @@ pub struct Config {
     pub(crate) memory_bytes_max: u64,
     pub(crate) generation_ttl: Duration,
     pub(crate) fill_lease: Duration,
-    /// Percent.
-    pub(crate) ttl_jitter: u8,
+    pub(crate) ttl_jitter_percent: u8,
     pub(crate) on_unavailable: OnUnavailable,
 }
 
@@ -71,7 +70,7 @@ pub struct Config {
 pub enum OnUnavailable {
     /// The error `unavailable`.
     Error,
-    /// A miss.
+    /// A miss; of a fetch, busy.
     Miss,
 }
 
@@ -113,7 +112,7 @@ impl Default for Config {
             memory_bytes_max: limits::MEMORY_BYTES_MAX,
             generation_ttl: limits::GENERATION_TTL,
             fill_lease: limits::FILL_LEASE,
-            ttl_jitter: limits::TTL_JITTER_PERCENT,
+            ttl_jitter_percent: limits::TTL_JITTER_PERCENT,
             on_unavailable: OnUnavailable::Error,
         }
     }
@@ -272,7 +271,8 @@ impl Config {
         Ok(self)
     }
 
-    /// How long a fill may take before somebody else may have it; 10 seconds unless set.
+    /// How long a fill may take; 10 seconds unless set. What takes longer is not stored, and somebody else
+    /// may have the fill.
     ///
     /// # Errors
     ///
@@ -287,18 +287,18 @@ impl Config {
     }
 
     /// By how much, at most, the lifetime of an entry that a fill stores is shortened by chance, in percent;
-    /// 5 unless set. So what was computed at the same moment is not computed anew at the same moment.
+    /// 5 unless set. So values that were computed together do not expire together.
     ///
     /// Lifetimes are whole seconds, so short ones stay as they are: by 5 percent, those under 10 seconds.
     ///
     /// # Errors
     ///
     /// [`Error::is_invalid_config`] for more than 50.
-    pub fn ttl_jitter(mut self, percent: u8) -> Result<Self, Error> {
+    pub fn ttl_jitter_percent(mut self, percent: u8) -> Result<Self, Error> {
         if percent > limits::TTL_JITTER_PERCENT_MAX {
-            return Err(Error::invalid_config("ttl_jitter: allowed are 0 to 50 percent"));
+            return Err(Error::invalid_config("ttl_jitter_percent: allowed are 0 to 50"));
         }
-        self.ttl_jitter = percent;
+        self.ttl_jitter_percent = percent;
         Ok(self)
     }
 

@@ -41,8 +41,8 @@ pub const WAIT_MILLISECONDS_MAX: u32 = 30_000;
 /// How long a fill may take before somebody else may have it, unless configured.
 pub const FILL_LEASE: Duration = Duration::from_secs(10);
 
-/// By how many percent the lifetime of what a fill stores is shortened at most, unless configured. A minute
-/// of twenty: enough to spread what a restart has computed at once.
+/// By how many percent the lifetime of what a fill stores is shortened at most, unless configured. One minute
+/// in twenty: enough to spread what a restart has computed at once.
 pub const TTL_JITTER_PERCENT: u8 = 5;
 
 /// The most that it can be configured to: an entry lives at least half as long as was asked for.

@@ -16,7 +16,9 @@ pub struct Stats {
     pub stale_hits: u64,
     /// How often a caller was given the right to compute a value.
     pub fills: u64,
-    /// How often a caller was told to compute a value without storing it, as another one took too long.
+    /// Fills that were completed too late, or over an entry that had changed, so that nothing was stored.
+    pub fills_lost: u64,
+    /// How often a caller was told to compute a value without storing it.
     pub busy: u64,
     /// Entries that were found and could not be opened, which counts as a miss: by reason.
     pub unopened: Vec<(&'static str, u64)>,
@@ -40,6 +42,7 @@ pub(crate) struct Telemetry {
     misses: AtomicU64,
     stale_hits: AtomicU64,
     fills: AtomicU64,
+    fills_lost: AtomicU64,
     busy: AtomicU64,
     failures: AtomicU64,
     /// Rare, and few reasons: a list under a lock is enough.
@@ -68,6 +71,10 @@ impl Telemetry {
         }
     }
 
+    pub(crate) fn fill_lost(&self) {
+        self.fills_lost.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(crate) fn failed(&self, error: &Error) {
         if error.is_transient() {
             self.failures.fetch_add(1, Ordering::Relaxed);
@@ -88,6 +95,7 @@ impl Telemetry {
             misses: self.misses.load(Ordering::Relaxed),
             stale_hits: self.stale_hits.load(Ordering::Relaxed),
             fills: self.fills.load(Ordering::Relaxed),
+            fills_lost: self.fills_lost.load(Ordering::Relaxed),
             busy: self.busy.load(Ordering::Relaxed),
             unopened: self.unopened.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone(),
             failures: self.failures.load(Ordering::Relaxed),

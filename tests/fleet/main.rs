@@ -46,7 +46,8 @@ impl Orders {
     fn config(&self) -> Result<Config, Error> {
         let protocol = match self.text("protocol") {
             "classic" => Protocol::Classic,
-            _ => Protocol::Meta,
+            "meta" => Protocol::Meta,
+            other => panic!("protocol={other}"),
         };
         let port = u16::try_from(self.number("port")).expect("a port");
         let lease = Duration::from_secs(self.number("lease").into());

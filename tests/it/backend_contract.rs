@@ -409,7 +409,9 @@ contract!(an_outstanding_fill_is_absent_for_everything_else(place) {
 contract!(a_fill_ends_with_its_lease(place) {
     let won = place.backend.begin_fill(&key(1), Duration::from_secs(2)).await.expect("reachable");
     let Begun::Won(lease) = won else { panic!("{won:?}") };
-    place.pass(Duration::from_millis(3600)).await;
+    place.pass(Duration::from_millis(1900)).await;
+    assert!(matches!(place.backend.begin_fill(&key(1), LEASE).await.expect("reachable"), Begun::Held));
+    place.pass(Duration::from_millis(2200)).await;
     let second = begin(place, 1).await;
     let late = place.backend.store(&key(1), text("late"), FOREVER, Condition::Version(lease)).await;
     assert_eq!(late.expect("reachable"), StoreOutcome::Missing);

@@ -165,6 +165,7 @@ fn bad_settings_are_one_clear_line_each() {
         ("prefix = \"two words\"", "prefix: allowed are 0 to 64 characters"),
         ("encryption_key = \"base64:AAAA\"", "encryption_key: holds 3 bytes"),
         ("timeout = -1", "timeout"),
+        ("ttl_jitter_percent = 51", "ttl_jitter_percent"),
         ("on_unavailable = \"maybe\"", "error, miss"),
         ("servers = [\"a:1\", \"a:1\"]", "servers: allowed are up to 256"),
         ("servers = [\"a b:1\"]", "servers: allowed are [NAME=]HOST"),

@@ -40,9 +40,12 @@ async fn an_outage_changes_nothing(goes: impl FnOnce(&mut Memcached)) {
             (ended, format!("{}\n", number * 2))
         });
     }
-    while host.cache.stats().fills < COMPUTING {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let all_compute = async {
+        while host.cache.stats().fills < COMPUTING {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), all_compute).await.expect("all begin to compute");
     goes(&mut server);
     for (ended, expected) in running.join_all().await {
         assert_eq!((ended.failure, ended.output), (None, expected));

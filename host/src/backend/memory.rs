@@ -235,9 +235,7 @@ impl Backend for Memory {
             }
             Some((item, _)) if !item.stored.flags.is_entry() => Ok(Begun::Held),
             Some((item, remaining)) => {
-                let is_live = item.stored.flags.is_live(remaining);
-                let found = Versioned { entry: item.stored, version: item.version, remaining };
-                Ok(if is_live { Begun::Live(found) } else { Begun::Stale(found) })
+                Ok(Begun::of(Versioned { entry: item.stored, version: item.version, remaining }))
             }
         }
     }

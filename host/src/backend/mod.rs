@@ -113,10 +113,11 @@ pub trait Backend: Send + Sync + 'static {
     /// of at least zero; [`Error::Unavailable`]; [`Error::OutcomeUnknown`].
     async fn count(&self, key: &StorageKey, step: Step) -> Result<Option<u64>, Error>;
 
-    /// Takes the right to fill a key under which nothing is, for about `lease`: at least, and at most a
-    /// second more. Where something is, answers that, and changes nothing.
+    /// Takes the right to fill a key under which nothing is. It MUST be held for at least `lease`, and at
+    /// most two seconds more. Where something is under the key, an implementation MUST answer that and change
+    /// nothing.
     ///
-    /// Exactly one of any number of callers gets [`Begun::Won`] per lease.
+    /// Exactly one of any number of callers MUST get [`Begun::Won`] per lease.
     ///
     /// # Errors
     ///
@@ -268,6 +269,14 @@ pub enum Begun {
     Won(u64),
     /// Somebody else holds the fill.
     Held,
+}
+
+impl Begun {
+    /// What an entry is, by its flags and how long it will be kept.
+    pub(crate) fn of(found: Versioned) -> Self {
+        let is_live = found.entry.flags.is_live(found.remaining);
+        if is_live { Self::Live(found) } else { Self::Stale(found) }
+    }
 }
 
 /// Why a backend could not do what it was asked. No variant carries a key or a value.

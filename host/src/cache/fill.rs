@@ -26,7 +26,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::ScopedCache;
 use super::flight::{News, Seat, Waited};
-use super::lease::{Begin, give_back, in_background};
+use super::lease::{Begin, Lease, in_background};
 use super::pipeline::check_key;
 use crate::backend::{self, Begun, Condition, StoreOutcome};
 use crate::error::{Error, ErrorKind};
@@ -42,14 +42,14 @@ use crate::value::Value;
 pub enum Fetched {
     /// The value.
     Hit(Value),
-    /// The value, past its lifetime and within its grace; another caller is computing it anew.
+    /// The value, past its lifetime and within its grace; this caller is not the one to refresh it.
     Stale(Value),
-    /// The value, past its lifetime and within its grace; this caller is to compute it anew.
+    /// The value, past its lifetime and within its grace; this caller is to refresh it.
     Refresh(Value, Fill),
     /// There is no value, and this caller is to compute it.
     Vacant(Fill),
-    /// There is no value, another caller is computing it, and the wait ran out, or several before it have
-    /// given the right back: compute it, and don't store it.
+    /// There is no value and no fill to be had: another caller's computation outlasted the wait, several in a
+    /// row came to nothing, or the cache is down and answers misses. Compute the value, and don't store it.
     Busy,
 }
 
@@ -65,6 +65,9 @@ impl Fetched {
     }
 }
 
+/// The reason under which entries are counted that are too large to be read at all.
+const TOO_LARGE: &str = "over_bound";
+
 /// What one look found.
 enum Look {
     Found(Fetched),
@@ -75,17 +78,17 @@ enum Look {
 /// The right to compute the value of one key.
 ///
 /// Dropping it gives the right back; so does the end of its lease, wherever the caller is.
-pub struct Fill(Box<Grant>);
+pub struct Fill(Box<Held>);
 
 /// What a fill holds. Boxed: most fetches find a value, and need no room for it.
-struct Grant {
+struct Held {
     cache: ScopedCache,
     guest_key: String,
     key: StorageKey,
     /// Of what it stores over.
     version: u64,
-    /// What is given back: the placeholder under the key itself, or under the lock of what is there.
-    lease: (StorageKey, u64),
+    /// What is given back.
+    lease: Lease,
     /// When the lease ends, at the latest.
     ends: Instant,
     grace_seconds: u16,
@@ -186,13 +189,18 @@ impl ScopedCache {
             let key = keys.storage_key(guest_key);
             let fill =
                 |version, lease, begun| self.fill((guest_key, &key), version, lease, grace_seconds, begun);
+            let shared = &self.0.shared;
             let begun = Instant::now();
             let (version, value) = match self.begin(&key).await? {
                 Begun::Held => return Ok(Look::Held(key)),
                 Begun::Won(version) => {
-                    return Ok(Look::Found(Fetched::Vacant(fill(version, (key, version), begun))));
+                    let lease = Lease { key, version };
+                    return Ok(Look::Found(Fetched::Vacant(fill(version, lease, begun))));
                 }
-                Begun::Unreadable(version) => (version, None),
+                Begun::Unreadable(version) => {
+                    shared.telemetry.unopened(TOO_LARGE);
+                    (version, None)
+                }
                 Begun::Stale(found) => (found.version, self.open_found(&key, &found)),
                 Begun::Live(found) => match self.open_found(&key, &found) {
                     Some((value, _)) => return Ok(Look::Found(Fetched::Hit(value))),
@@ -216,17 +224,13 @@ impl ScopedCache {
     }
 
     /// Takes the lock of an entry; `None` where somebody else has it.
-    async fn take_over(
-        &self,
-        key: &StorageKey,
-        version: u64,
-    ) -> Result<Option<(StorageKey, u64)>, backend::Error> {
+    async fn take_over(&self, key: &StorageKey, version: u64) -> Result<Option<Lease>, backend::Error> {
         if self.0.shared.flights.is_computing(key) {
             return Ok(None);
         }
         let lock = refresh_lock(key, version);
         Ok(match self.begin(&lock).await? {
-            Begun::Won(lease) => Some((lock, lease)),
+            Begun::Won(version) => Some(Lease { key: lock, version }),
             _ => None,
         })
     }
@@ -239,14 +243,14 @@ impl ScopedCache {
         &self,
         (guest_key, key): (&str, &StorageKey),
         version: u64,
-        lease: (StorageKey, u64),
+        lease: Lease,
         grace_seconds: u16,
         begun: Instant,
     ) -> Fill {
         let ends = begun + self.0.shared.config.fill_lease;
         let seat = self.0.shared.flights.join(key);
         seat.compute(ends);
-        Fill(Box::new(Grant {
+        Fill(Box::new(Held {
             cache: self.clone(),
             guest_key: guest_key.to_owned(),
             key: *key,
@@ -261,46 +265,53 @@ impl ScopedCache {
 }
 
 impl Fill {
-    /// Stores the computed value. Answers `false` where the right was lost before: its lease ran out, or the
-    /// entry was written, deleted or cleared meanwhile. A fill completes once; a failed attempt may be
-    /// repeated within the lease.
+    /// Stores the computed value. Answers `false` where the right was lost before: its lease ran out
+    /// ([`Config::fill_lease`](crate::Config::fill_lease)), or the entry was written, deleted or cleared
+    /// meanwhile. A fill completes once; a failed attempt may be repeated within the lease.
     ///
-    /// The entry's lifetime is a little shorter than asked for, by chance, so that what was computed at once
-    /// does not expire at once: see [`Config::ttl_jitter`](crate::Config::ttl_jitter).
+    /// The entry's lifetime is a little shorter than asked for, by chance, so that values that were computed
+    /// together do not expire together: see
+    /// [`Config::ttl_jitter_percent`](crate::Config::ttl_jitter_percent).
     ///
     /// # Errors
     ///
     /// As [`ScopedCache::set`].
     pub async fn complete(&mut self, value: Value, ttl: Option<u32>) -> Result<bool, Error> {
-        let this = &mut *self.0;
-        let shared = &this.cache.0.shared;
+        let held = &mut *self.0;
+        let shared = &held.cache.0.shared;
         let lifetime = shared.config.ttl.lifetime(ttl)?;
         shared.check_value(&value)?;
-        let Some(seat) = this.seat.as_ref().filter(|_| Instant::now() < this.ends) else {
-            this.seat = None;
+        let Some(seat) = &held.seat else { return Ok(false) };
+        if Instant::now() >= held.ends {
+            shared.telemetry.fill_lost();
+            held.seat = None;
             return Ok(false);
-        };
-        let lifetime = lifetime.shortened(f64::from(shared.config.ttl_jitter) / 100.0 * random::unit());
+        }
+        let lifetime =
+            lifetime.shortened(f64::from(shared.config.ttl_jitter_percent) / 100.0 * random::unit());
         let (kind, bytes) = (value.kind(), &value.into_bytes());
-        let grant = &*this;
+        let fill = &*held;
         let store = move |keys: Arc<PartitionKey>| async move {
-            if keys.storage_key(&grant.guest_key) != grant.key {
+            if keys.storage_key(&fill.guest_key) != fill.key {
                 // Cleared meanwhile: what was to be filled can't be reached any more.
                 return Ok(StoreOutcome::Missing);
             }
-            let entry = grant.cache.seal(&grant.key, kind, bytes, grant.grace_seconds)?;
-            Ok(shared.backend.store(&grant.key, entry, lifetime, Condition::Version(grant.version)).await?)
+            let entry = fill.cache.seal(&fill.key, kind, bytes, fill.grace_seconds)?;
+            Ok(shared.backend.store(&fill.key, entry, lifetime, Condition::Version(fill.version)).await?)
         };
         let before = seat.now();
-        let is_stored = grant.cache.under_generations(store).await? == StoreOutcome::Stored;
+        let is_stored = fill.cache.under_generations(store).await? == StoreOutcome::Stored;
         if is_stored
             && seat.has_company()
             && let Some(value) = Value::from_bytes(kind, bytes.clone())
         {
             seat.land(before, News::Value(value));
         }
+        if !is_stored {
+            shared.telemetry.fill_lost();
+        }
         seat.done();
-        this.seat = None;
+        held.seat = None;
         Ok(is_stored)
     }
 
@@ -310,24 +321,24 @@ impl Fill {
     ///
     /// See [`ScopedCache`]; the lease ends by itself then.
     pub async fn abandon(mut self) -> Result<(), Error> {
-        let grant = &mut *self.0;
-        if grant.seat.is_some() {
-            grant.cache.0.shared.backend.abandon_fill(&grant.lease.0, grant.lease.1).await?;
+        let held = &mut *self.0;
+        if held.seat.is_some() {
+            held.cache.0.shared.backend.abandon_fill(&held.lease.key, held.lease.version).await?;
             // Not before: a caller who goes away meanwhile leaves it to `drop`.
-            grant.seat = None;
+            held.seat = None;
         }
         Ok(())
     }
 }
 
-impl Drop for Grant {
+impl Drop for Held {
     /// Gives back a fill whose caller is gone, in the background.
     fn drop(&mut self) {
         let Some(seat) = self.seat.take() else { return };
         let backend = Arc::clone(&self.cache.0.shared.backend);
-        let (key, lease) = self.lease;
+        let lease = self.lease;
         in_background(self.runtime.as_ref(), async move {
-            give_back(&*backend, &key, lease).await;
+            lease.give_back(&*backend).await;
             // Not before: whoever is woken by it finds the key free.
             drop(seat);
         });

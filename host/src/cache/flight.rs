@@ -24,8 +24,9 @@ use crate::value::Value;
 /// Locks for the flights: more than there are cores, so that they rarely meet.
 const STRIPES: usize = 64;
 
-/// How long to wait, about, before looking again whether another host has computed a value: the first time,
-/// and the longest, as it doubles each time. So a value is late by half as long as it took, at most.
+/// How long to wait before looking again whether another host has computed a value: the first time, and the
+/// longest, as it doubles each time. Half of it to one and a half, by chance, so a value is at most 150 ms
+/// late.
 const POLL_FIRST: Duration = Duration::from_millis(10);
 const POLL_MAX: Duration = Duration::from_millis(100);
 

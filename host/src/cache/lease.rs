@@ -12,6 +12,22 @@ use tokio::runtime::Handle;
 use crate::backend::{self, Backend, Begun};
 use crate::stored::StorageKey;
 
+/// The placeholder that a fill is held by: under the key itself, or under the lock of what is there.
+#[derive(Clone, Copy)]
+pub(super) struct Lease {
+    pub(super) key: StorageKey,
+    pub(super) version: u64,
+}
+
+impl Lease {
+    /// Gives it back, whose owner is gone.
+    pub(super) async fn give_back(self, backend: &dyn Backend) {
+        if backend.abandon_fill(&self.key, self.version).await.is_err() {
+            tracing::debug!("a fill could not be given back; it ends with its lease");
+        }
+    }
+}
+
 /// [`Backend::begin_fill`] under way. A caller who goes away meanwhile leaves it to the runtime, which gives
 /// back what was won: otherwise nobody would fill the key until the lease ends.
 pub(super) struct Begin {
@@ -45,17 +61,10 @@ impl Drop for Begin {
         let Some(call) = self.call.take() else { return };
         let (backend, key) = (Arc::clone(&self.backend), self.key);
         in_background(Handle::try_current().ok().as_ref(), async move {
-            if let Ok(Begun::Won(lease)) = call.await {
-                give_back(&*backend, &key, lease).await;
+            if let Ok(Begun::Won(version)) = call.await {
+                Lease { key, version }.give_back(&*backend).await;
             }
         });
-    }
-}
-
-/// Gives a right back whose owner is gone.
-pub(super) async fn give_back(backend: &dyn Backend, key: &StorageKey, lease: u64) {
-    if backend.abandon_fill(key, lease).await.is_err() {
-        tracing::debug!("a fill could not be given back; it ends with its lease");
     }
 }
 

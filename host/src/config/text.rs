@@ -116,7 +116,9 @@ const SETTINGS: &[Setting] = &[
     one("memory_bytes_max", |config, text| config.memory_bytes_max(number(&text[0], "a number of bytes")?)),
     one("generation_ttl", |config, text| config.generation_ttl(seconds(&text[0])?)),
     one("fill_lease", |config, text| config.fill_lease(seconds(&text[0])?)),
-    one("ttl_jitter", |config, text| config.ttl_jitter(number(&text[0], "whole percent, 0 to 50")?)),
+    one("ttl_jitter_percent", |config, text| {
+        config.ttl_jitter_percent(number(&text[0], "a whole number, 0 to 50")?)
+    }),
     one("on_unavailable", |config, text| match text[0].as_str() {
         "error" => Ok(config.on_unavailable(OnUnavailable::Error)),
         "miss" => Ok(config.on_unavailable(OnUnavailable::Miss)),

@@ -204,11 +204,7 @@ impl<'a> Operation<'a> {
         let decide = |place: &Place| {
             Ok(match &place.item {
                 Some(item) if !item.stored.flags.is_entry() => Change::Keep(Begun::Held),
-                Some(item) => {
-                    let is_live = item.is_live(place.now);
-                    let found = item.clone().into_versioned(place.now);
-                    Change::Keep(if is_live { Begun::Live(found) } else { Begun::Stale(found) })
-                }
+                Some(item) => Change::Keep(Begun::of(item.clone().into_versioned(place.now))),
                 None => {
                     let stored = Stored { flags: Flags::PLACEHOLDER, data: bytes::Bytes::new() };
                     let item = Item::new(stored, version, Lifetime::Remaining(lease), place.now);

@@ -258,9 +258,7 @@ impl<'a> Operation<'a> {
                 continue;
             }
             if found.flags.is_entry() {
-                let is_live = found.is_live();
-                let unreadable = Begun::Unreadable(version);
-                return Ok(kept(found).map_or(unreadable, if is_live { Begun::Live } else { Begun::Stale }));
+                return Ok(kept(found).map_or(Begun::Unreadable(version), Begun::of));
             }
             return Ok(if found.lease == Lease::Held { Begun::Held } else { Begun::Won(version) });
         }

@@ -97,7 +97,7 @@ async fn one_asks_for_all_and_less_and_less_often() {
         looks += waiter.await.expect("no panic");
     }
     assert_eq!(begun.elapsed(), Duration::from_secs(2), "nobody waits longer");
-    // At 100 ms or half of it each, but for the first few.
+    // At 50 to 150 ms each, but for the first few.
     assert!((15..60).contains(&looks), "{looks}");
 }
 

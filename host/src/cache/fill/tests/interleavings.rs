@@ -272,8 +272,8 @@ async fn play(seed: u64, acts: Vec<Act>) {
         for performer in performers {
             performer.await.expect("what must hold does");
         }
-        // What is given back in the background.
-        sleep(if is_left { AFTERWARDS } else { LOOK }).await;
+        // What is given back in the background, or by the end of a lease.
+        sleep(if is_left { FILL_LEASE + LOOK } else { LOOK }).await;
         assert!(!world.is_any_held().await, "a right was left behind");
     })
     .await;

@@ -114,7 +114,11 @@ impl Backend for Slow {
         entries: Vec<(StorageKey, Stored)>,
         lifetime: Lifetime,
     ) -> Vec<Result<(), backend::Error>> {
-        self.memory.store_many(entries, lifetime).await
+        let mut outcomes = Vec::with_capacity(entries.len());
+        for (key, entry) in entries {
+            outcomes.push(self.store(&key, entry, lifetime, Condition::Always).await.map(drop));
+        }
+        outcomes
     }
 
     async fn delete_many(&self, keys: &[StorageKey]) -> Result<Vec<bool>, backend::Error> {
