@@ -10,8 +10,8 @@ use tempfile::TempDir;
 use crate::guests::GUESTS;
 use crate::memcached::{Memcached, free_address};
 
-const KEY_1: &str = "base64:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
-const KEY_2: &str = "base64:AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
+pub(crate) const KEY_1: &str = "base64:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+pub(crate) const KEY_2: &str = "base64:AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
 
 /// The program, which `cargo build` puts two folders above the tests'.
 fn program() -> PathBuf {
@@ -22,26 +22,26 @@ fn program() -> PathBuf {
 }
 
 /// A command in an empty directory, with nothing of the tests' environment that could be a setting.
-struct Desk {
-    directory: TempDir,
+pub(crate) struct Desk {
+    pub(crate) directory: TempDir,
     settings: Vec<(&'static str, String)>,
 }
 
 impl Desk {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { directory: TempDir::new().expect("a directory"), settings: Vec::new() }
     }
 
-    fn at(server: &Memcached) -> Self {
+    pub(crate) fn at(server: &Memcached) -> Self {
         Self::new().with("CACHE_HOST", "127.0.0.1").with("CACHE_PORT", server.port().to_string())
     }
 
-    fn with(mut self, variable: &'static str, value: impl Into<String>) -> Self {
+    pub(crate) fn with(mut self, variable: &'static str, value: impl Into<String>) -> Self {
         self.settings.push((variable, value.into()));
         self
     }
 
-    fn file(&self, name: &str, text: &str) {
+    pub(crate) fn file(&self, name: &str, text: &str) {
         let mut file = std::fs::File::create(self.directory.path().join(name)).expect("a new file");
         file.write_all(text.as_bytes()).expect("written");
     }
@@ -55,12 +55,12 @@ impl Desk {
         command
     }
 
-    fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().expect("it runs")
     }
 
     /// Runs the example extension; answers hit or miss of its two caches, as it prints them.
-    fn fx(&self, arguments: &[&str]) -> Vec<String> {
+    pub(crate) fn fx(&self, arguments: &[&str]) -> Vec<String> {
         let component = guest("fx");
         let mut all = vec!["run", &component];
         all.extend(arguments);
@@ -71,7 +71,7 @@ impl Desk {
     }
 
     /// Runs what must fail; answers its exit code and the one line that it says.
-    fn fails(&self, arguments: &[&str]) -> (i32, String) {
+    pub(crate) fn fails(&self, arguments: &[&str]) -> (i32, String) {
         let output = self.run(arguments);
         let said = String::from_utf8(output.stderr).expect("UTF-8");
         let code = output.status.code().expect("it exits");
@@ -80,17 +80,17 @@ impl Desk {
     }
 }
 
-fn guest(name: &str) -> String {
+pub(crate) fn guest(name: &str) -> String {
     format!("{GUESTS}/{name}.wasm")
 }
 
-fn text(output: &Output) -> String {
+pub(crate) fn text(output: &Output) -> String {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}: {said}", output.status);
     String::from_utf8(output.stdout.clone()).expect("UTF-8")
 }
 
-const ACME: &[&str] = &["--stack", "acme", "--session", "anna"];
+pub(crate) const ACME: &[&str] = &["--stack", "acme", "--session", "anna"];
 
 #[test]
 fn a_second_process_hits_and_another_tenant_misses() {

@@ -30,6 +30,7 @@ mod faults;
 mod servers;
 mod secrecy;
 mod cli;
+mod recent;
 mod golden;
 
 // The house rules.
