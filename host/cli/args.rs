@@ -1,12 +1,16 @@
-//! The arguments: what can be asked for, in the words of `--help`.
+//! The arguments: what can be asked for, in the words of `--help`. Those of commands about a tenant's entries
+//! lie in `tenant`.
+
+mod tenant;
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgGroup, Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use strongroom_host::{Grants, Scope};
 
+pub(crate) use self::tenant::{ClearArgs, DeleteArgs, KeyArgs, PartitionArgs, RecentArgs};
 use crate::bench;
 use crate::guest::Mount;
 
@@ -36,26 +40,6 @@ Examples:
   strongroom run report.wasm --stack acme --dir ./data::/data:ro --env LANG=en
   strongroom run rates.wasm --allow service";
 
-const KEY_EXAMPLES: &str = "\
-The key holds for the present generations: after a `clear` it is another one.
-
-Examples:
-  strongroom key --service fx --stack acme rates
-  strongroom key --service fx --stack acme --session 9f2 --namespace daily rates
-
-To ask memcached about the entry (mg: t is its time to live, s its size, f its flags):
-  KEY=$(strongroom key --service fx --stack acme rates)
-  printf 'mg %s t s f\\r\\nquit\\r\\n' \"$KEY\" | nc localhost 11211";
-
-const CLEAR_EXAMPLES: &str = "\
-Nothing is deleted: every host stops finding the entries within the generation time (1 second
-unless configured), and memcached uses their memory again as it evicts them.
-
-Examples:
-  strongroom clear --service fx --stack acme                  a tenant, with its sessions
-  strongroom clear --service fx --stack acme --session 9f2    one login
-  strongroom clear --service fx --all-stacks                  everything of the service";
-
 /// Runs sandboxed wasm extensions over a cache that keeps tenants apart, and looks after that cache.
 #[derive(Parser, Debug)]
 #[command(name = "strongroom", version, after_help = EXIT_CODES, max_term_width = 110)]
@@ -81,10 +65,16 @@ pub(crate) enum Command {
     #[command(after_help = bench::args::EXAMPLES)]
     Bench(bench::args::BenchArgs),
     /// Print the key that memcached sees for a guest's key
-    #[command(after_help = KEY_EXAMPLES)]
+    #[command(after_help = tenant::KEY_EXAMPLES)]
     Key(KeyArgs),
+    /// Show which keys guests asked for lately, where the settings say that hosts remember them
+    #[command(after_help = tenant::RECENT_EXAMPLES)]
+    Recent(RecentArgs),
+    /// Delete the entries of some of a guest's keys
+    #[command(after_help = tenant::DELETE_EXAMPLES)]
+    Delete(DeleteArgs),
     /// Make all entries of a stack, a session or a whole service unreachable
-    #[command(after_help = CLEAR_EXAMPLES)]
+    #[command(after_help = tenant::CLEAR_EXAMPLES)]
     Clear(ClearArgs),
     /// Print a fresh encryption key and key secret, as lines for strongroom.toml
     Keygen,
@@ -186,54 +176,6 @@ pub(crate) struct InspectArgs {
     pub(crate) grants: GrantArgs,
 }
 
-#[derive(Args, Debug)]
-pub(crate) struct KeyArgs {
-    /// The service
-    #[arg(long, value_name = "SERVICE")]
-    pub(crate) service: String,
-
-    /// The tenant [default: none, for the cache that all tenants share]
-    #[arg(long, value_name = "STACK")]
-    pub(crate) stack: Option<String>,
-
-    /// The user's login [default: none]
-    #[arg(long, value_name = "SESSION", requires = "stack")]
-    pub(crate) session: Option<String>,
-
-    /// The namespace [default: none]
-    #[arg(long, value_name = "NAMESPACE")]
-    pub(crate) namespace: Option<String>,
-
-    /// The guest's key
-    pub(crate) key: String,
-
-    #[command(flatten)]
-    pub(crate) settings: SettingsArgs,
-}
-
-#[derive(Args, Debug)]
-#[command(group = ArgGroup::new("what").required(true).args(["stack", "all_stacks"]))]
-pub(crate) struct ClearArgs {
-    /// The service
-    #[arg(long, value_name = "SERVICE")]
-    pub(crate) service: String,
-
-    /// The tenant to clear, with its sessions and namespaces
-    #[arg(long, value_name = "STACK")]
-    pub(crate) stack: Option<String>,
-
-    /// Clear only this login of the tenant's
-    #[arg(long, value_name = "SESSION", requires = "stack", conflicts_with = "all_stacks")]
-    pub(crate) session: Option<String>,
-
-    /// Clear the whole service: every tenant, and what they share
-    #[arg(long)]
-    pub(crate) all_stacks: bool,
-
-    #[command(flatten)]
-    pub(crate) settings: SettingsArgs,
-}
-
 /// `HOST::GUEST`, `HOST::GUEST:ro`, `HOST` or `HOST:ro`.
 fn mount(text: &str) -> Result<Mount, String> {
     let (paths, is_read_only) = match text.strip_suffix(":ro") {
@@ -317,6 +259,11 @@ mod tests {
             "clear --service fx --stack acme --all-stacks",
             "clear --service fx --session 9f2 --all-stacks",
             "key --service fx",
+            "delete --service fx",
+            "delete --stack acme rates",
+            "recent --stack acme",
+            "recent --service fx --session 9f2",
+            "recent --service fx --limit 0",
         ] {
             assert!(parsed(line).is_err(), "{line}");
         }

@@ -76,6 +76,7 @@ pub(crate) async fn doctor(args: &SettingsArgs) -> Result<(), Failure> {
         }
     }
     findings.extend(look_at_secrets(config));
+    findings.extend(look_at_recent(config));
     print(&report(&findings))?;
     match findings.iter().any(|finding| finding.mark == Mark::Wrong) {
         true => Err(Failure::silent(Failure::FAILED)),
@@ -203,6 +204,18 @@ fn look_at_secrets(config: &Config) -> [Finding; 2] {
     [encryption, key_secret]
 }
 
+/// Nothing where no files of recent keys are kept.
+fn look_at_recent(config: &Config) -> Option<Finding> {
+    config.has_recent_dir().then(|| match config.is_encrypted() {
+        true => Finding::fine("recent keys", "kept in recent_dir, sealed"),
+        false => Finding::warning(
+            "recent keys",
+            "kept in recent_dir in plain, readable for the directory's owner",
+            "set encryption_key (CACHE_ENCRYPTION_KEY), or remove recent_dir",
+        ),
+    })
+}
+
 fn report(findings: &[Finding]) -> String {
     let rows: Vec<_> = findings.iter().flat_map(rows).collect();
     let count = |mark| findings.iter().filter(|finding| finding.mark == mark).count() as u64;
@@ -287,5 +300,14 @@ mod tests {
         assert!(look_at_secrets(&shared).iter().all(|finding| finding.mark == Mark::Warning));
         let text = report(&look_at_secrets(&shared));
         assert!(text.contains("It works; 2 warnings."), "{text}");
+    }
+
+    #[test]
+    fn recent_keys_in_plain_are_a_warning() {
+        assert!(look_at_recent(&Config::new()).is_none());
+        let plain = Config::new().recent_dir("recent");
+        let sealed = plain.clone().encryption_key("a passphrase").expect("long enough");
+        let marks = [plain, sealed].map(|config| look_at_recent(&config).map(|finding| finding.mark));
+        assert_eq!(marks, [Some(Mark::Warning), Some(Mark::Fine)]);
     }
 }

@@ -9,7 +9,7 @@ use crate::settings::Settings;
 /// Prints the storage key, in the present generations.
 pub(crate) async fn key(args: &KeyArgs) -> Result<(), Failure> {
     let config = Settings::load(&args.settings)?.config;
-    let partition = server::partition(&args.service, args.stack.as_deref(), args.session.as_deref())?;
+    let partition = server::partition_of(&args.partition)?;
     let cache = server::cache(config).await?;
     let storage_key =
         async { cache.open(&partition, args.namespace.as_deref())?.storage_key(&args.key).await };

@@ -20,6 +20,8 @@ mod inspect;
 mod doctor;
 mod bench;
 mod key;
+mod recent;
+mod delete;
 mod clear;
 mod keygen;
 
@@ -55,6 +57,8 @@ fn execute(arguments: &Arguments) -> Result<(), Failure> {
             Command::Doctor(command) => doctor::doctor(command).await,
             Command::Bench(command) => bench::bench(command).await,
             Command::Key(command) => key::key(command).await,
+            Command::Recent(command) => recent::recent(command),
+            Command::Delete(command) => delete::delete(command).await,
             Command::Clear(command) => clear::clear(command).await,
             Command::Keygen => keygen::keygen(),
         }

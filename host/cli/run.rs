@@ -38,6 +38,9 @@ pub(crate) async fn run(args: &RunArgs, is_verbose: bool) -> Result<(), Failure>
     if args.stats {
         eprintln!("strongroom: {}", stats_line(&cache.stats()));
     }
+    if let Err(error) = cache.flush_recent() {
+        note(&error.to_string());
+    }
     ended
 }
 

@@ -1,8 +1,11 @@
 //! What the commands for operators need: a server, and whose entries they are about.
 
-use strongroom_host::backend::{self, Memcached, MemcachedOptions};
+use std::sync::Arc;
+
+use strongroom_host::backend::{self, Backend, Memcached, MemcachedOptions};
 use strongroom_host::{Cache, Config, Partition};
 
+use crate::args::PartitionArgs;
 use crate::failure::Failure;
 
 /// The partition that the flags name.
@@ -24,6 +27,11 @@ pub(crate) fn partition(
     named().map_err(|error: strongroom_host::Error| Failure::of_host(&error))
 }
 
+/// The same, of the flags as they were read.
+pub(crate) fn partition_of(args: &PartitionArgs) -> Result<Partition, Failure> {
+    partition(&args.service, args.stack.as_deref(), args.session.as_deref())
+}
+
 /// The cache on the configured server. A command that only makes sense there fails without one.
 pub(crate) async fn cache(config: Config) -> Result<Cache, Failure> {
     let options = Cache::server_options(&config).map_err(|error| Failure::of_host(&error))?.ok_or_else(|| {
@@ -34,7 +42,7 @@ pub(crate) async fn cache(config: Config) -> Result<Cache, Failure> {
     })?;
     if config.is_discovering() {
         let memcached = Memcached::discover(options).await;
-        return Cache::with_backend(config, memcached).map_err(|error| Failure::of_host(&error));
+        return with_backend(config, memcached);
     }
     over(config, options)
 }
@@ -42,7 +50,14 @@ pub(crate) async fn cache(config: Config) -> Result<Cache, Failure> {
 /// The cache on these servers, which are not asked anything yet.
 pub(crate) fn over(config: Config, options: MemcachedOptions) -> Result<Cache, Failure> {
     let backend = backend::over(options, config.server_protocol());
-    Cache::with_backend(config, backend).map_err(|error| Failure::of_host(&error))
+    with_backend(config, backend)
+}
+
+/// What operators ask for is not what guests do: it is not remembered as that.
+fn with_backend(config: Config, backend: Arc<dyn Backend>) -> Result<Cache, Failure> {
+    let config = config.recent_dir("").recent_keys(0);
+    let cache = config.and_then(|config| Cache::with_backend(config, backend));
+    cache.map_err(|error| Failure::of_host(&error))
 }
 
 #[cfg(test)]

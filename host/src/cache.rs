@@ -2,7 +2,7 @@
 //! namespace.
 //!
 //! The operations lie in `single`, `batch`, `counter` and `fill` (whose callers wait for each other in
-//! `flight`); what every one of them goes through in `pipeline`.
+//! `flight`); what every one of them goes through in `pipeline`. What operators see of them lies in `recent`.
 
 mod single;
 mod batch;
@@ -10,6 +10,7 @@ mod counter;
 mod fill;
 mod flight;
 mod lease;
+mod recent;
 mod pipeline;
 
 use std::sync::{Arc, Mutex};
@@ -22,6 +23,7 @@ use crate::config::{Config, check_servers};
 use crate::error::Error;
 use crate::generation::{Generations, Lineage, Numbers};
 use crate::key::{KeyDeriver, PartitionKey, Place};
+use crate::recent::{Recent, Recorder};
 use crate::scope::{Namespace, Partition, Scope};
 use crate::telemetry::{Stats, Telemetry};
 use crate::turns::Turns;
@@ -64,6 +66,8 @@ struct Shared {
     turns: Turns,
     /// What callers of this host wait for, or compute.
     flights: Arc<Flights>,
+    /// What was asked for lately, where that is remembered.
+    recent: Option<Arc<Recent>>,
     /// The time for one operation, where the backend is configured with one: see `pipeline`.
     time: Option<Duration>,
     config: Config,
@@ -76,20 +80,22 @@ impl Cache {
     ///
     /// # Errors
     ///
-    /// [`Error::is_invalid_config`] for settings that don't go together, and for files of TLS that can't be
-    /// used.
+    /// [`Error::is_invalid_config`] for settings that don't go together, and for files of TLS, or a directory
+    /// of recent keys, that can't be used.
     pub async fn connect(config: Config) -> Result<Self, Error> {
         let codec = codec(&config)?;
         let Some(options) = server_options(&config, &codec)? else {
-            return Ok(Self::assemble_in_memory(config, codec));
+            let recent = recent::begin(&config, &codec)?;
+            return Ok(Self::assemble_in_memory(config, codec, recent));
         };
+        let recent = recent::begin(&config, &codec)?;
         let time = Some(config.timeout);
         if config.protocol != Protocol::Meta {
             if let Err(error) = backend::reach(&options, config.protocol).await {
                 tracing::warn!(%error, "no cache server yet; reads and writes are unavailable until there is");
             }
             let backend = backend::over(options, config.protocol);
-            return Ok(Self::assemble(config, codec, (backend, None), time));
+            return Ok(Self::assemble(config, codec, (backend, None), recent, time));
         }
         let memcached = match config.discovery {
             true => Memcached::discover(options).await,
@@ -101,7 +107,7 @@ impl Cache {
             }
         }
         let backend = Arc::clone(&memcached);
-        Ok(Self::assemble(config, codec, (backend, Some(memcached)), time))
+        Ok(Self::assemble(config, codec, (backend, Some(memcached)), recent, time))
     }
 
     /// How the configured server is reached, or `None` where entries live in this process: for programs that
@@ -119,27 +125,31 @@ impl Cache {
     pub fn in_memory() -> Self {
         let config = Config::new();
         let codec = codec_with(None, &config);
-        Self::assemble_in_memory(config, codec)
+        Self::assemble_in_memory(config, codec, None)
     }
 
-    fn assemble_in_memory(config: Config, codec: Codec) -> Self {
+    fn assemble_in_memory(config: Config, codec: Codec, recent: Option<Arc<Recent>>) -> Self {
         let memory = Memory::new(config.memory_bytes_max, Clock::system());
-        Self::assemble(config, codec, (Arc::new(memory), None), None)
+        Self::assemble(config, codec, (Arc::new(memory), None), recent, None)
     }
 
     /// A cache over a backend of the embedder's choice. The configuration's server is not used.
     ///
     /// # Errors
     ///
-    /// [`Error::is_invalid_config`] for settings that don't go together.
+    /// [`Error::is_invalid_config`] for settings that don't go together, and for a directory of recent keys
+    /// that can't be used.
     pub fn with_backend(config: Config, backend: Arc<dyn Backend>) -> Result<Self, Error> {
-        Ok(Self::assemble(config.clone(), codec(&config)?, (backend, None), None))
+        let codec = codec(&config)?;
+        let recent = recent::begin(&config, &codec)?;
+        Ok(Self::assemble(config, codec, (backend, None), recent, None))
     }
 
     fn assemble(
         config: Config,
         codec: Codec,
         (backend, memcached): (Arc<dyn Backend>, Option<Arc<Memcached>>),
+        recent: Option<Arc<Recent>>,
         time: Option<Duration>,
     ) -> Self {
         let secret = config.key_secret.as_ref().map(Secret::as_bytes);
@@ -158,6 +168,7 @@ impl Cache {
             telemetry,
             turns,
             flights,
+            recent,
             time,
             config,
         }))
@@ -177,11 +188,13 @@ impl Cache {
             place.partition.scope() != Scope::Session || !config.is_encrypted() || config.compress_sessions;
         let sealer = self.0.codec.sealer(&place.identity(), compress);
         let lineage = self.0.generations.lineage(&place);
+        let recorder = self.0.recent.as_ref().map(|recent| Recorder::new(recent, &place));
         Ok(ScopedCache(Arc::new(Handle {
             shared: self.0.clone(),
             place,
             sealer,
             lineage,
+            recorder,
             keys: Mutex::new(None),
         })))
     }
@@ -245,12 +258,15 @@ struct Handle {
     place: Place,
     sealer: Sealer,
     lineage: Lineage,
+    /// Notes what is asked for, where that is remembered.
+    recorder: Option<Recorder>,
     /// The keys under the numbers that were last seen.
     keys: Mutex<Option<(Numbers, Arc<PartitionKey>)>>,
 }
 
 /// The codec that the settings ask for.
 fn codec(config: &Config) -> Result<Codec, Error> {
+    config.check_recent()?;
     let keyring = match &config.encryption_key {
         Some(key) => Some(
             Keyring::new(key.clone(), config.previous_keys.clone())

@@ -1,15 +1,17 @@
 //! A deployment's settings: checked as they come in, from code, from text or from the environment.
 //!
 //! Every setting has one typed setter, which checks it (those of the way to the servers are in
-//! `config/transport.rs`); `config/text.rs` gives each its name in files and
-//! in the environment.
+//! `config/transport.rs`, those of recent keys in `config/recent.rs`); `config/text.rs` gives each its name
+//! in files and in the environment.
 
+mod recent;
 mod servers;
 mod text;
 mod transport;
 
 use std::fmt;
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::time::Duration;
 
 pub(crate) use self::servers::check_servers;
@@ -63,6 +65,8 @@ pub struct Config {
     pub(crate) fill_lease: Duration,
     pub(crate) ttl_jitter_percent: u8,
     pub(crate) on_unavailable: OnUnavailable,
+    pub(crate) recent_keys: usize,
+    pub(crate) recent_dir: Option<PathBuf>,
 }
 
 /// What reads answer while the cache can't be reached. Writes always answer `unavailable`.
@@ -114,6 +118,8 @@ impl Default for Config {
             fill_lease: limits::FILL_LEASE,
             ttl_jitter_percent: limits::TTL_JITTER_PERCENT,
             on_unavailable: OnUnavailable::Error,
+            recent_keys: 0,
+            recent_dir: None,
         }
     }
 }

@@ -154,6 +154,14 @@ impl Place {
     }
 }
 
+/// The frame of what is the host's own and no place's, for deriving its data key. Its first part is the
+/// label, as that of a place's frame is; so the two never meet where the labels differ.
+pub(crate) fn own_frame(label: &str) -> Vec<u8> {
+    let mut frame = Vec::new();
+    push_part(&mut frame, Some(label.as_bytes()));
+    frame
+}
+
 /// The injective frame of a place: see the [module](self).
 fn frame(label: &str, partition: &Partition, namespace: Option<&Namespace>, generations: &[u64]) -> Vec<u8> {
     let mut frame = Vec::with_capacity(256);

@@ -57,6 +57,7 @@
 //! - [`Cache`] and [`ScopedCache`] are the pipeline, usable from Rust as well.
 //! - [`Partition`], [`Scope`] and [`Grants`] are whose entries, and who may open them.
 //! - [`backend`] is where entries live: [`backend::Memory`], [`backend::Memcached`], or your own.
+//! - [`RecentKey`] is what an operator sees of what was asked for, where [`Config::recent_keys`] says so.
 //! - [`Config`] holds the settings; [`limits`] every limit, with its reason.
 //!
 //! # Rules for embedders
@@ -81,6 +82,7 @@ mod scope;
 mod key;
 mod generation;
 mod codec;
+mod recent;
 pub mod backend;
 
 mod config;
@@ -102,6 +104,7 @@ pub use error::Error;
 pub use linker::{
     add_to_linker, add_to_linker_granted, check_grants, imported_scopes, limited_store, limited_table,
 };
+pub use recent::{RecentKey, RecentOnDisk};
 pub use scope::{Grants, Partition, Scope};
 pub use stored::{Flags, Kind, StorageKey, Stored};
 pub use telemetry::Stats;

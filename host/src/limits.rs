@@ -60,6 +60,34 @@ pub const GENERATIONS_MAX: usize = 65_536;
 /// Each loss means that another caller won, so only a counter under constant fire gets this far.
 pub const SWAP_ATTEMPTS_MAX: usize = 64;
 
+/// The most keys that each partition and namespace can be configured to remember for operators. Who looks for
+/// the one to delete reads no further.
+pub const RECENT_KEYS_MAX: usize = 1000;
+
+/// Memory for the recent keys of one partition, about: three thousand of 16 bytes, or four hundred of the
+/// longest. A guest chooses its keys and namespaces; beyond it, it pushes out its own oldest ones.
+pub const RECENT_PARTITION_BYTES_MAX: usize = 512 * 1024;
+
+/// Memory for all recent keys of a host, about: a hundred keys of each of eight hundred partitions. Beyond
+/// it, the partitions that were not asked for the longest are forgotten.
+pub const RECENT_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Largest file of recent keys: a little more than what all of a host's are in memory, where each takes more
+/// than in a file. A larger one was not written by a host.
+pub const RECENT_FILE_BYTES_MAX: u64 = RECENT_BYTES_MAX as u64 + 64 * 1024;
+
+/// Most files of recent keys in one directory: each process that runs extensions has one. The oldest ones
+/// beyond it are removed by the next host that starts.
+pub const RECENT_FILES_MAX: usize = 256;
+
+/// How old a file of recent keys gets before the next host that starts removes it. What was asked for
+/// yesterday is not recent.
+pub const RECENT_FILE_AGE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How often a host writes its recent keys down, where they have changed: soon enough for an operator who
+/// looks, and at worst 3 MiB a second.
+pub const RECENT_WRITE_INTERVAL: Duration = Duration::from_secs(5);
+
 /// Bytes of the in-process memory backend, unless configured.
 pub const MEMORY_BYTES_MAX: u64 = 256 * 1024 * 1024;
 

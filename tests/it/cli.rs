@@ -10,8 +10,8 @@ use tempfile::TempDir;
 use crate::guests::GUESTS;
 use crate::memcached::{Memcached, free_address};
 
-const KEY_1: &str = "base64:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
-const KEY_2: &str = "base64:AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
+pub(crate) const KEY_1: &str = "base64:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+pub(crate) const KEY_2: &str = "base64:AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
 
 /// The program, which `cargo build` puts two folders above the tests'.
 fn program() -> PathBuf {
@@ -23,12 +23,12 @@ fn program() -> PathBuf {
 
 /// A command in an empty directory, with nothing of the tests' environment that could be a setting.
 pub(crate) struct Desk {
-    directory: TempDir,
+    pub(crate) directory: TempDir,
     settings: Vec<(&'static str, String)>,
 }
 
 impl Desk {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { directory: TempDir::new().expect("a directory"), settings: Vec::new() }
     }
 
@@ -36,7 +36,7 @@ impl Desk {
         Self::new().with("CACHE_HOST", "127.0.0.1").with("CACHE_PORT", server.port().to_string())
     }
 
-    fn with(mut self, variable: &'static str, value: impl Into<String>) -> Self {
+    pub(crate) fn with(mut self, variable: &'static str, value: impl Into<String>) -> Self {
         self.settings.push((variable, value.into()));
         self
     }
@@ -62,7 +62,7 @@ impl Desk {
     }
 
     /// Runs the example extension; answers hit or miss of its two caches, as it prints them.
-    fn fx(&self, arguments: &[&str]) -> Vec<String> {
+    pub(crate) fn fx(&self, arguments: &[&str]) -> Vec<String> {
         let component = guest("fx");
         let mut all = vec!["run", &component];
         all.extend(arguments);
@@ -92,7 +92,7 @@ pub(crate) fn text(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).expect("UTF-8")
 }
 
-const ACME: &[&str] = &["--stack", "acme", "--session", "anna"];
+pub(crate) const ACME: &[&str] = &["--stack", "acme", "--session", "anna"];
 
 #[test]
 fn a_second_process_hits_and_another_tenant_misses() {

@@ -34,6 +34,7 @@ mod fleet;
 mod secrecy;
 mod cli;
 mod statement;
+mod recent;
 mod golden;
 
 // The house rules.

@@ -7,6 +7,7 @@ use super::pipeline::check_key;
 use crate::backend;
 use crate::error::{Error, ErrorKind};
 use crate::limits::{BATCH_BYTES_MAX, BATCH_KEYS_MAX};
+use crate::recent::Asked;
 use crate::value::Value;
 
 impl ScopedCache {
@@ -22,6 +23,7 @@ impl ScopedCache {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
+        self.note_each(keys.iter().map(AsRef::as_ref), Asked::Read);
         let found = self.read_under_generations(move |partition| async move {
             // A repeated key is asked for once: otherwise one large value would be as many as it is repeated.
             let mut distinct = Vec::with_capacity(keys.len());
@@ -83,6 +85,7 @@ impl ScopedCache {
         if valid.is_empty() {
             return Ok(outcomes);
         }
+        self.note_each(valid.iter().map(|&index| entries[index].0.as_str()), Asked::Write);
         let payloads: Vec<_> =
             entries.into_iter().map(|(key, value)| (key, value.kind(), value.into_bytes())).collect();
         let (valid, payloads) = (&valid, &payloads);
@@ -119,6 +122,7 @@ impl ScopedCache {
         if distinct.is_empty() {
             return Ok(0);
         }
+        self.note_each(distinct.iter().copied(), Asked::Write);
         self.under_generations(move |partition| async move {
             let keys: Vec<_> = distinct.iter().map(|key| partition.storage_key(key)).collect();
             let deleted = self.0.shared.backend.delete_many(&keys).await?;

@@ -6,6 +6,7 @@ use super::pipeline::check_key;
 use crate::backend::{self, Condition, Step, StoreOutcome};
 use crate::error::{Error, ErrorKind};
 use crate::limits::SWAP_ATTEMPTS_MAX;
+use crate::recent::Asked;
 use crate::stored::{Kind, StorageKey};
 use crate::ttl::Lifetime;
 use crate::value::Value;
@@ -48,6 +49,7 @@ impl ScopedCache {
         check_key(key)?;
         let lifetime = self.0.shared.config.ttl.lifetime(ttl)?;
         let initial = i64::try_from(initial).unwrap_or(i64::MAX);
+        self.note(key, Asked::Write);
         self.under_generations(move |keys| async move {
             let key = keys.storage_key(key);
             let _turn = self.0.shared.turns.take(&key).await;

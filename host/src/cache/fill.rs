@@ -33,6 +33,7 @@ use crate::error::{Error, ErrorKind};
 use crate::key::{PartitionKey, refresh_lock};
 use crate::limits::WAIT_MILLISECONDS_MAX;
 use crate::random;
+use crate::recent::Asked;
 use crate::stored::StorageKey;
 use crate::telemetry::Fetch;
 use crate::value::Value;
@@ -130,6 +131,7 @@ impl ScopedCache {
     pub async fn fetch(&self, key: &str, grace: u32, wait: Duration) -> Result<Fetched, Error> {
         check_key(key)?;
         let grace_seconds = u16::try_from(grace).map_err(|_| ErrorKind::InvalidTtl)?;
+        self.note(key, Asked::Read);
         let wait = wait.min(Duration::from_millis(u64::from(WAIT_MILLISECONDS_MAX)));
         let deadline = Instant::now() + wait;
         let fetched = match self.look(key, grace_seconds).await {
@@ -291,6 +293,7 @@ impl Fill {
             lifetime.shortened(f64::from(shared.config.ttl_jitter_percent) / 100.0 * random::unit());
         let (kind, bytes) = (value.kind(), &value.into_bytes());
         let fill = &*held;
+        fill.cache.note(&fill.guest_key, Asked::Write);
         let store = move |keys: Arc<PartitionKey>| async move {
             if keys.storage_key(&fill.guest_key) != fill.key {
                 // Cleared meanwhile: what was to be filled can't be reached any more.

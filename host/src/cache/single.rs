@@ -5,6 +5,7 @@ use super::pipeline::check_key;
 use crate::backend::{Condition, StoreOutcome};
 use crate::error::Error;
 use crate::key::PartitionKey;
+use crate::recent::Asked;
 use crate::stored::StorageKey;
 use crate::value::Value;
 
@@ -45,6 +46,7 @@ impl ScopedCache {
         answer: impl Fn(&PartitionKey, Value, u64) -> T,
     ) -> Result<Option<T>, Error> {
         check_key(key)?;
+        self.note(key, Asked::Read);
         let answer = &answer;
         let found = self.read_under_generations(move |keys| async move {
             let key = keys.storage_key(key);
@@ -122,6 +124,7 @@ impl ScopedCache {
     pub async fn touch(&self, key: &str, ttl: Option<u32>) -> Result<bool, Error> {
         check_key(key)?;
         let lifetime = self.0.shared.config.ttl.lifetime(ttl)?;
+        self.note(key, Asked::Write);
         self.under_generations(move |keys| async move {
             Ok(self.0.shared.backend.touch(&keys.storage_key(key), lifetime).await?)
         })
@@ -159,6 +162,7 @@ impl ScopedCache {
         check_key(key)?;
         let lifetime = self.0.shared.config.ttl.lifetime(ttl)?;
         self.0.shared.check_value(&value)?;
+        self.note(key, Asked::Write);
         let (kind, bytes) = (value.kind(), &value.into_bytes());
         self.under_generations(move |keys| async move {
             let key = keys.storage_key(key);

@@ -19,6 +19,8 @@
 //!   caller, does not open there. The flags have a fixed length, so the two can't run into each
 //!   other.
 //!
+//! What the host keeps on its own disk has the same form: see `file`.
+//!
 //! What this can't prevent: whoever can write to memcached can put an older entry of the same place
 //! back.
 
@@ -55,7 +57,7 @@ impl AssociatedData {
         Self { bytes, len }
     }
 
-    fn as_slice(&self) -> &[u8] {
+    pub(super) fn as_slice(&self) -> &[u8] {
         &self.bytes[..self.len]
     }
 }
@@ -71,7 +73,7 @@ pub(super) fn with_room(body: &[u8]) -> Vec<u8> {
 /// Encrypts in place what follows the header's room in `buffer`, and fills in the rest.
 pub(super) fn seal(
     keys: &PartitionKeys,
-    associated: &AssociatedData,
+    associated: &[u8],
     nonce: [u8; NONCE_BYTES],
     mut buffer: Vec<u8>,
 ) -> Result<Vec<u8>, Error> {
@@ -80,13 +82,13 @@ pub(super) fn seal(
     header[..KEY_ID_BYTES].copy_from_slice(&id.0);
     header[KEY_ID_BYTES..].copy_from_slice(&nonce);
     // The cipher refuses 64 GiB and more; the bound on values is far below.
-    let tag = key.encrypt(&nonce, associated.as_slice(), body).ok_or(Error::OverBound)?;
+    let tag = key.encrypt(&nonce, associated, body).ok_or(Error::OverBound)?;
     buffer.extend_from_slice(&tag);
     Ok(buffer)
 }
 
 /// Decrypts an entry's data, if it was sealed with one of `keys` and with the same associated data.
-pub(super) fn open(keys: &PartitionKeys, associated: &AssociatedData, data: &[u8]) -> Result<Vec<u8>, Error> {
+pub(super) fn open(keys: &PartitionKeys, associated: &[u8], data: &[u8]) -> Result<Vec<u8>, Error> {
     let parts = || {
         let (id, rest) = data.split_first_chunk::<KEY_ID_BYTES>()?;
         let (nonce, rest) = rest.split_first_chunk::<NONCE_BYTES>()?;
@@ -95,5 +97,5 @@ pub(super) fn open(keys: &PartitionKeys, associated: &AssociatedData, data: &[u8
     };
     let (id, nonce, ciphertext, tag) = parts().ok_or(Error::NotAuthentic)?;
     let key = keys.find(id).ok_or(Error::UnknownKey)?;
-    key.decrypt(nonce, associated.as_slice(), ciphertext, tag).ok_or(Error::NotAuthentic)
+    key.decrypt(nonce, associated, ciphertext, tag).ok_or(Error::NotAuthentic)
 }

@@ -18,7 +18,7 @@
 //!   last entry that it sealed is gone.
 //!
 //! The frame of a partition is injective, and both labels are fixed and differ, so no two
-//! derivations meet.
+//! derivations meet. What is no partition's has a frame that begins with another label (see `key`).
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};

@@ -21,6 +21,7 @@
 mod compression;
 mod encryption;
 mod envelope;
+mod file;
 mod keyring;
 #[cfg(test)]
 mod tests;
@@ -29,8 +30,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use encryption::NONCE_BYTES;
+pub(crate) use encryption::NONCE_BYTES;
 pub(crate) use envelope::OVERHEAD_BYTES;
+pub(crate) use file::FileSealer;
 pub(crate) use keyring::{Keyring, Purpose, Secret};
 
 use crate::stored::{Flags, Kind, StorageKey, Stored};
@@ -136,7 +138,7 @@ impl Sealer {
             None => (flags, envelope::with_room(raw)),
         };
         let flags = flags.encrypted();
-        let data = envelope::seal(keys, &AssociatedData::new(flags, key), nonce(), buffer)?;
+        let data = envelope::seal(keys, AssociatedData::new(flags, key).as_slice(), nonce(), buffer)?;
         Ok(Stored { flags, data: data.into() })
     }
 
@@ -174,7 +176,7 @@ impl Sealer {
                     return Err(Error::OverBound);
                 }
                 let associated = AssociatedData::new(stored.flags, key);
-                envelope::open(keys, &associated, &stored.data).map(Bytes::from)
+                envelope::open(keys, associated.as_slice(), &stored.data).map(Bytes::from)
             }
         }
     }

@@ -124,6 +124,8 @@ const SETTINGS: &[Setting] = &[
         "miss" => Ok(config.on_unavailable(OnUnavailable::Miss)),
         _ => Err(Error::invalid_config("allowed are error, miss")),
     }),
+    one("recent_keys", |config, text| config.recent_keys(number(&text[0], "a number from 0 to 1000")?)),
+    one("recent_dir", |config, text| Ok(config.recent_dir(&text[0]))),
 ];
 
 /// `servers = ["host:port", ...]`. An empty entry is none, as an empty variable is one that is not set.
