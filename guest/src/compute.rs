@@ -4,7 +4,6 @@
 //! [`on_cache_error`](crate::on_cache_error).
 
 mod turn;
-mod under_way;
 #[cfg(test)]
 mod tests;
 
@@ -19,11 +18,6 @@ use crate::shape::{OkOnly, Whole};
 use crate::ttl::Ttl;
 
 pub(crate) use turn::{Turn, begin, overwrite};
-pub(crate) use under_way::{Advice, UnderWay};
-
-/// How long to wait for another caller's computation: longer than most take, so that there is one, and half
-/// of the time after which the host gives the right of a caller that vanished to the next.
-const WAIT: Duration = Duration::from_secs(5);
 
 /// How [`Cache::get_or_set_with`] and its siblings store what they compute. A [`Ttl`] alone will often do.
 ///
@@ -44,13 +38,13 @@ pub struct ComputeOptions {
 impl ComputeOptions {
     /// With this lifetime, no grace, a wait of 5 seconds, and without storing `None`.
     pub const fn new(ttl: Ttl) -> Self {
-        Self { ttl, fetch: FetchOptions { grace: Duration::ZERO, wait: WAIT }, cache_none: false }
+        Self { ttl, fetch: FetchOptions::new(), cache_none: false }
     }
 
     /// For how long beyond its lifetime a value may still be served while one caller computes it anew. Whole
     /// seconds, rounded up, at most 65535.
     pub const fn grace(mut self, grace: Duration) -> Self {
-        self.fetch.grace = grace;
+        self.fetch = self.fetch.grace(grace);
         self
     }
 
@@ -60,7 +54,7 @@ impl ComputeOptions {
     /// Callers of a computation that fails, or finds a `None` that isn't stored, take turns at first; the
     /// more often that happens in a row, the more of them go on without waiting.
     pub const fn wait(mut self, wait: Duration) -> Self {
-        self.fetch.wait = wait;
+        self.fetch = self.fetch.wait(wait);
         self
     }
 

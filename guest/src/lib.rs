@@ -111,12 +111,15 @@ pub mod memoize;
 mod ttl;
 
 mod error;
-mod trouble;
+mod hook;
 
 mod shape;
 mod value;
 
 mod store;
+mod under_way;
+
+mod limits;
 
 mod bindings;
 
@@ -132,4 +135,4 @@ pub use fetch::{FetchOptions, Fetched, Fill};
 pub use ttl::Ttl;
 
 pub use error::Error;
-pub use trouble::on_cache_error;
+pub use hook::on_cache_error;

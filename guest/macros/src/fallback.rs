@@ -5,11 +5,11 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{Error, Item};
 
-use crate::expand::{Bodies, companions};
+use crate::expand::{Bodies, companions, krate};
 use crate::validate::Broken;
 
 pub(crate) fn keep_alive(broken: Broken) -> TokenStream {
-    let Broken { function, is_method, has_companions, error } = broken;
+    let Broken { function, options, is_method, has_companions, error } = broken;
     let error = error.into_compile_error();
     let nothing = || {
         quote!(
@@ -20,7 +20,7 @@ pub(crate) fn keep_alive(broken: Broken) -> TokenStream {
         )
     };
     let bodies = Bodies { uncached: nothing(), invalidate: nothing(), refresh: nothing() };
-    let companions = has_companions.then(|| companions(&function, is_method, &quote!(::strongroom), &bodies));
+    let companions = has_companions.then(|| companions(&function, is_method, &krate(&options), &bodies));
     quote!(#error #function #companions)
 }
 

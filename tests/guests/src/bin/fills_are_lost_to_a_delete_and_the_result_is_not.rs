@@ -6,7 +6,7 @@ fn main() {
     let cache = stack_cache().expect("a stack");
     let mut computed = 0;
     for round in 1..=2 {
-        let Fetched::Vacant(fill) = cache.fetch::<u32>("k", FetchOptions::default()).expect("fetch") else {
+        let Fetched::Vacant(fill) = cache.fetch::<u32>("k", FetchOptions::new()).expect("fetch") else {
             panic!("nothing was stored in round {round}");
         };
         computed += 1;
