@@ -13,8 +13,8 @@ use crate::store::{Found, Store};
 use crate::ttl::{Ttl, whole_seconds};
 use crate::value;
 
-/// How long to wait for another caller's computation unless told: longer than most take, so that there is one,
-/// and half of the time after which the host gives the right of a caller that vanished to the next.
+/// How long to wait for another caller's computation unless told: longer than most take, so that there is
+/// one, and half of the time after which the host gives the right of a caller that vanished to the next.
 const WAIT: Duration = Duration::from_secs(5);
 
 /// How [`Cache::fetch`] treats a value that is old or not there yet.
@@ -53,8 +53,9 @@ impl FetchOptions {
         self
     }
 
-    /// How long to wait for another caller that is computing the value. Whole milliseconds, rounded up, at most
-    /// 30 seconds: more is taken as that. The wait blocks the whole instance, and its other futures, too.
+    /// How long to wait for another caller that is computing the value. Whole milliseconds, rounded up, at
+    /// most 30 seconds: more is taken as that. The wait blocks the whole instance, and its other futures,
+    /// too.
     pub const fn wait(mut self, wait: Duration) -> Self {
         self.wait = wait;
         self
@@ -79,7 +80,8 @@ impl FetchOptions {
 pub enum Fetched<T> {
     /// The value.
     Hit(T),
-    /// The value is past its lifetime but within its grace, and this caller is not the one to refresh it. Use it.
+    /// The value is past its lifetime but within its grace, and this caller is not the one to refresh it. Use
+    /// it.
     Stale(T),
     /// The value is past its lifetime but within its grace, and this caller is to refresh it.
     /// If that fails, the value still serves.
@@ -132,8 +134,8 @@ impl Cache {
 ///
 /// Dropping it gives the right back, so that a computation that fails lets the next caller try.
 ///
-/// The host takes it back by itself after its lease, 10 seconds unless configured. So a computation that takes
-/// longer is **not stored**, and another caller may begin it meanwhile.
+/// The host takes it back by itself after its lease, 10 seconds unless configured. So a computation that
+/// takes longer is **not stored**, and another caller may begin it meanwhile.
 #[must_use = "dropping a fill gives the right to compute the value back"]
 pub struct Fill<T> {
     handle: wit::Fill,

@@ -5,8 +5,8 @@
 /// The most bytes of a key, as in the contract.
 pub(crate) const KEY_BYTES_MAX: usize = 1024;
 
-/// The longest text that is the key of a call as it is, in bytes, and how much a longer one keeps of its head:
-/// with the hash that takes the place of the rest it stays below [`KEY_BYTES_MAX`].
+/// The longest text that is the key of a call as it is, in bytes, and how much a longer one keeps of its
+/// head: with the hash that takes the place of the rest it stays below [`KEY_BYTES_MAX`].
 pub(crate) const KEY_TEXT_BYTES_MAX: usize = 900;
 
 /// The most bytes of a computed value that is handed to the host, 16 MiB. Hosts allow 2 MiB of a value unless
@@ -17,8 +17,8 @@ pub(crate) const HANDED_OVER_BYTES_MAX: usize = 16 << 20;
 /// The most keys of a batch, as in the contract.
 pub(crate) const BATCH_KEYS_MAX: usize = 1000;
 
-/// The most bytes of values in a batch that is stored, 8 MiB: half of what a host takes, which leaves room for
-/// keys. A larger value goes alone.
+/// The most bytes of values in a batch that is stored, 8 MiB: half of what a host takes, which leaves room
+/// for keys. A larger value goes alone.
 pub(crate) const BATCH_BYTES_MAX: usize = 8 << 20;
 
 /// How many computations ask the cache at a time. Each holds a cache and a fill meanwhile, and a host ends

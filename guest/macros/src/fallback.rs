@@ -33,3 +33,22 @@ pub(crate) fn not_a_function(item: &TokenStream) -> TokenStream {
     let error = error.into_compile_error();
     quote!(#error #item)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{attr, validate::validate};
+
+    #[test]
+    fn what_stands_in_names_the_sdk_where_it_is() {
+        let options = attr::parse(quote!(timeout = 0, crate = my::sdk));
+        let function = syn::parse_quote!(
+            fn rate() -> f64 {
+                1.0892
+            }
+        );
+        let broken = validate(options, function).err().expect("a timeout of zero is a mistake");
+        let said = keep_alive(*broken).to_string();
+        assert!(said.contains("my :: sdk :: Error") && !said.contains(":: strongroom"), "{said}");
+    }
+}

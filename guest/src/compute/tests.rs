@@ -139,6 +139,36 @@ fn what_is_overwritten_has_its_grace() {
 }
 
 #[test]
+fn what_is_overwritten_is_stored_without_its_grace_where_the_fill_is_lost() {
+    let store = Fake::default();
+    store.put("k", text(), Age::Fresh);
+    store.is_lost.set(true);
+    assert_eq!(get(&store, ComputeOptions::new(TTL).grace(Duration::from_secs(60)), 1), (1, 1));
+    assert_eq!(store.called(), ["fetch", "delete", "fetch", "complete", "set"]);
+    assert_eq!((store.value("k"), store.entries.borrow()["k"].grace), (Some(Value::Integer(1)), 0));
+    assert_eq!(store.fills(), 0);
+}
+
+#[test]
+fn what_is_overwritten_is_stored_without_its_grace_where_another_has_the_fill() {
+    let store = Fake::default();
+    store.put("k", text(), Age::Fresh);
+    store.is_busy.set(true);
+    assert_eq!(get(&store, ComputeOptions::new(TTL).grace(Duration::from_secs(60)), 1), (1, 1));
+    assert_eq!(store.called(), ["fetch", "delete", "fetch", "set"]);
+    assert_eq!((store.value("k"), store.entries.borrow()["k"].grace), (Some(Value::Integer(1)), 0));
+}
+
+#[test]
+fn a_value_whose_fill_was_lost_is_returned_and_neither_stored_nor_reported() {
+    let store = Fake::default();
+    store.is_lost.set(true);
+    assert_eq!(reported_by(|| assert_eq!(get(&store, TTL, 1), (1, 1))), []);
+    assert_eq!(store.called(), ["fetch", "complete"]);
+    assert_eq!((store.value("k"), store.fills()), (None, 0));
+}
+
+#[test]
 fn a_stale_entry_of_another_type_is_computed_and_left_to_whoever_refreshes_it() {
     let store = Fake::default();
     store.put("k", text(), Age::BeingRefreshed);

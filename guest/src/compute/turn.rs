@@ -91,7 +91,7 @@ impl<S: Store, H: Shape> Place<'_, S, H> {
 
     fn store(self, value: &Value) -> Result<(), Error> {
         match self.right {
-            // A lease that was lost is no trouble: whoever took it stores a value of the same age or newer.
+            // Lost to a write, a delete or its time: there is nothing to mend here.
             Right::Fill { fill, .. } => self.store.complete(fill, value, self.options.ttl).map(drop),
             Right::Overwrite => overwrite(self.store, self.key, value, self.options),
             Right::None => Ok(()),
@@ -107,7 +107,8 @@ impl<S: Store, H: Shape> Place<'_, S, H> {
     }
 }
 
-/// Stores over whatever is there, with the grace that the options ask for.
+/// Stores over whatever is there, and whatever happened meanwhile, with the grace that the options ask for:
+/// without it where another caller gets the fill in between.
 ///
 /// # Errors
 ///

@@ -42,6 +42,8 @@ pub(crate) struct Fake {
     pub(crate) batch: Cell<Option<u32>>,
     /// Somebody else holds the fill of every key.
     pub(crate) is_busy: Cell<bool>,
+    /// Every fill is lost before it is completed.
+    pub(crate) is_lost: Cell<bool>,
     /// Somebody else writes between every read of a version and the swap.
     pub(crate) is_contended: Cell<bool>,
     pub(crate) calls: RefCell<Vec<&'static str>>,
@@ -133,6 +135,9 @@ impl Store for Fake {
 
     fn complete(&self, fill: FakeFill, value: &Value, ttl: Ttl) -> Result<bool, Error> {
         self.call("complete")?;
+        if self.is_lost.get() {
+            return Ok(false);
+        }
         self.write(&fill.key, value, ttl, fill.grace);
         Ok(true)
     }
