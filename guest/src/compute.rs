@@ -42,8 +42,8 @@ impl ComputeOptions {
     /// With this lifetime, no grace, a wait of 5 seconds, and without storing `None`.
     ///
     /// A computed value lives a little shorter, by chance: up to 5 percent unless the host is configured
-    /// otherwise. So what was computed at once does not expire at once. Those of a batch live as long as
-    /// given.
+    /// otherwise. So values that were computed together do not expire together. Those of a batch live as
+    /// long as given.
     pub const fn new(ttl: Ttl) -> Self {
         Self { ttl, fetch: FetchOptions::new(), cache_none: false }
     }

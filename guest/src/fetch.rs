@@ -151,8 +151,8 @@ impl<T> Fill<T> {
 
 impl<T: Serialize> Fill<T> {
     /// Stores the computed value, with the grace that [`Cache::fetch`] was given. It lives a little shorter
-    /// than it was given, by chance: up to 5 percent unless the host is configured otherwise. So what was
-    /// computed at once does not expire at once.
+    /// than it was given, by chance: up to 5 percent unless the host is configured otherwise. So values
+    /// that were computed together do not expire together.
     ///
     /// Answers `false` if the right was lost before, and nothing was stored: its lease ran out, or somebody
     /// wrote, deleted or cleared the entry meanwhile. The value is still good for the caller.

@@ -75,7 +75,7 @@ use proc_macro::TokenStream;
 /// refuses the call, and nothing is kept.
 ///
 /// A computed result lives a little shorter than its timeout, by chance: up to 5 percent unless the host is
-/// configured otherwise. So what was computed at once does not expire at once.
+/// configured otherwise. So results that were computed together do not expire together.
 ///
 /// Within the grace, the caller that computes waits for its own result, and has its own error; all others are
 /// served the old result.
