@@ -14,7 +14,7 @@ use crate::value::{self, Value};
 /// a match over all of them would reach for the service's cache in every extension.
 type Open = fn(Option<&str>) -> Result<wit::Cache, wit::Error>;
 
-/// Opens a scope by a pointer of the same kind, for `#[cached]`.
+/// Opens each scope by a pointer of one kind, which `#[cached]` names.
 pub mod open {
     use super::{Cache, Error, default, service, session, stack};
 
@@ -77,7 +77,7 @@ pub struct Cache {
 /// [`Error::AccessDenied`] where the host has not granted the scope, [`Error::Unavailable`] outside of
 /// a host.
 pub fn cache() -> Result<Cache, Error> {
-    Cache::open(default::open, None)
+    open::default(None)
 }
 
 /// Opens a namespace of the cache that suits the invocation: `get_cache("rates")` and
@@ -89,7 +89,7 @@ pub fn cache() -> Result<Cache, Error> {
 ///
 /// [`Error::InvalidKey`] where the name is empty or longer than 256 bytes; otherwise as [`cache()`](cache()).
 pub fn get_cache(namespace: &str) -> Result<Cache, Error> {
-    Cache::open(default::open, Some(namespace))
+    open::default(Some(namespace))
 }
 
 /// Opens the stack's cache: shared by all sessions and extensions of one tenant, and by nobody else.
@@ -98,7 +98,7 @@ pub fn get_cache(namespace: &str) -> Result<Cache, Error> {
 ///
 /// [`Error::NoSuchScope`] where the invocation has no stack; otherwise as [`cache()`](cache()).
 pub fn stack_cache() -> Result<Cache, Error> {
-    Cache::open(stack::open, None)
+    open::stack(None)
 }
 
 /// Opens the session's cache: for one user's login, and nobody else.
@@ -107,7 +107,7 @@ pub fn stack_cache() -> Result<Cache, Error> {
 ///
 /// [`Error::NoSuchScope`] where the invocation has no session; otherwise as [`cache()`](cache()).
 pub fn session_cache() -> Result<Cache, Error> {
-    Cache::open(session::open, None)
+    open::session(None)
 }
 
 /// Opens the service's cache, **shared by every tenant**: what one stores, all others read. It suits
@@ -120,7 +120,7 @@ pub fn session_cache() -> Result<Cache, Error> {
 ///
 /// As [`cache()`](cache()).
 pub fn service_cache() -> Result<Cache, Error> {
-    Cache::open(service::open, None)
+    open::service(None)
 }
 
 impl Cache {

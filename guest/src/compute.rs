@@ -4,7 +4,6 @@
 //! [`on_cache_error`](crate::on_cache_error).
 
 mod turn;
-mod under_way;
 #[cfg(test)]
 mod tests;
 
@@ -19,13 +18,11 @@ use crate::shape::{OkOnly, Whole};
 use crate::ttl::Ttl;
 
 pub(crate) use turn::{Turn, begin, overwrite};
-pub(crate) use under_way::{Advice, UnderWay};
-
-/// How long to wait for another caller's computation: longer than most take, so that there is one, and half
-/// of the time after which the host gives the right of a caller that vanished to the next.
-const WAIT: Duration = Duration::from_secs(5);
 
 /// How [`Cache::get_or_set_with`] and its siblings store what they compute. A [`Ttl`] alone will often do.
+///
+/// The right to compute ends with the host's lease, 10 seconds unless configured: what takes longer to
+/// compute is returned and **not stored**, and another caller may begin it meanwhile. No error tells of it.
 ///
 /// ```
 /// use std::time::Duration;
@@ -43,24 +40,32 @@ pub struct ComputeOptions {
 
 impl ComputeOptions {
     /// With this lifetime, no grace, a wait of 5 seconds, and without storing `None`.
+    ///
+    /// A computed value lives a little shorter, by chance: up to 5 percent unless the host is configured
+    /// otherwise. So values that were computed together do not expire together. Those of a batch live as
+    /// long as given.
     pub const fn new(ttl: Ttl) -> Self {
-        Self { ttl, fetch: FetchOptions { grace: Duration::ZERO, wait: WAIT }, cache_none: false }
+        Self { ttl, fetch: FetchOptions::new(), cache_none: false }
     }
 
     /// For how long beyond its lifetime a value may still be served while one caller computes it anew. Whole
-    /// seconds, rounded up, at most 65535.
+    /// seconds, rounded up, at most 65535: beyond that the cache refuses the call, so nothing is kept, and
+    /// [`on_cache_error`](crate::on_cache_error) sees [`Error::InvalidTtl`](crate::Error::InvalidTtl).
+    ///
+    /// The caller that computes it anew waits for its own result, and has its own error.
     pub const fn grace(mut self, grace: Duration) -> Self {
-        self.fetch.grace = grace;
+        self.fetch = self.fetch.grace(grace);
         self
     }
 
     /// How long to wait for another caller that is computing the value, before computing it as well.
-    /// Whole milliseconds, rounded up, at most 30 seconds.
+    /// Whole milliseconds, rounded up, at most 30 seconds: more is taken as that. The wait blocks the whole
+    /// instance, and its other futures, too.
     ///
     /// Callers of a computation that fails, or finds a `None` that isn't stored, take turns at first; the
     /// more often that happens in a row, the more of them go on without waiting.
     pub const fn wait(mut self, wait: Duration) -> Self {
-        self.fetch.wait = wait;
+        self.fetch = self.fetch.wait(wait);
         self
     }
 
@@ -80,9 +85,14 @@ impl From<Ttl> for ComputeOptions {
 impl Cache {
     /// The value under the key, or else what `compute` returns, which is then stored.
     ///
-    /// Of several callers at once one computes and the others wait for it. A cache that fails costs
-    /// time, never the value: it is computed, and the error goes to
+    /// Of several instances at once one computes and the others wait for it. Within one instance nobody
+    /// waits, as it could not go on: a call for what the instance is computing already computes it, too, and
+    /// stores nothing.
+    ///
+    /// A cache that fails costs time, never the value: it is computed, and the error goes to
     /// [`on_cache_error`](crate::on_cache_error). So does an entry that is no `T`, which is overwritten.
+    /// A computation that takes longer than the host's lease, 10 seconds unless configured, is **not
+    /// stored**.
     ///
     /// A `None` is returned and not stored, unless [asked for](ComputeOptions::cache_none).
     ///
@@ -94,7 +104,8 @@ impl Cache {
     /// }
     /// ```
     ///
-    /// See [`Cache::get_or_try_set_with`] for what can fail, and [`Cache::fetch`] for deciding oneself.
+    /// For a computation that can fail, see [`Cache::get_or_try_set_with`]; for deciding oneself, see
+    /// [`Cache::fetch`].
     pub fn get_or_set_with<T: Serialize + DeserializeOwned>(
         &self,
         key: &str,

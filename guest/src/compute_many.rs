@@ -11,17 +11,11 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::cache::Cache;
 use crate::compute::ComputeOptions;
 use crate::error::Error;
+use crate::hook::report;
+use crate::limits::{BATCH_BYTES_MAX, BATCH_KEYS_MAX};
 use crate::shape::{Kept, Shape, Whole};
 use crate::store::{Store, check_key};
-use crate::trouble::report;
 use crate::value::{self, Value};
-
-/// The most keys of a batch in the contract.
-const BATCH_KEYS_MAX: usize = 1000;
-
-/// The most bytes of values in a batch that is stored, 8 MiB: a host takes 16 MiB, and two values of the
-/// usual size may go beyond this.
-const BATCH_BYTES_MAX: usize = 8 << 20;
 
 impl Cache {
     /// The values under the keys, in the same order; `compute` is called with the keys that are

@@ -3,10 +3,8 @@
 use crate::bindings::strongroom::cache::types as wit;
 use crate::cache::Cache;
 use crate::error::Error;
+use crate::limits::COUNT_MAX;
 use crate::ttl::Ttl;
-
-/// The most that a counter can hold, 2^63 - 1.
-const COUNT_MAX: u64 = i64::MAX as u64;
 
 /// `increment` or `decrement`: key, delta, initial and lifetime to the new number.
 type Change = fn(&wit::Cache, &str, u64, u64, Option<u32>) -> Result<u64, wit::Error>;

@@ -64,8 +64,12 @@ pub enum Error {
         retry_after: Duration,
     },
 
-    /// The cache can't be reached, and nothing was changed.
-    #[error("the cache can't be reached, nothing was changed: go to the source of the value")]
+    /// The cache can't be reached, and nothing was changed. Out of [`Cache::update`](crate::Cache::update) it
+    /// also means that others were faster each time.
+    #[error(
+        "the cache is out of reach, or others changed the entry first each time; nothing was changed: \
+         go to the source of the value"
+    )]
     Unavailable,
 
     /// A write got no answer in time. Reads never answer this.

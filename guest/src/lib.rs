@@ -65,8 +65,10 @@
 //! | change what is there                  | [`Cache::update`], [`Cache::counter`]                          |
 //! | decide on each state oneself          | [`Cache::fetch`]                                               |
 //!
-//! The first three compute in one caller while others wait (but for batches), and no trouble with the
-//! cache fails them: the value is computed, and [`on_cache_error`] sees why.
+//! The first two compute in one instance while others wait; within an instance nobody waits. Once a cache is
+//! open, no trouble with it fails the first three: the value is computed, and [`on_cache_error`] sees why.
+//! Opening one can fail (a scope that is missing or not granted, and natively always); `#[cached]` opens its
+//! own, and takes that, too, as trouble that fails nobody.
 //!
 //! # What to expect of it
 //!
@@ -111,12 +113,15 @@ pub mod memoize;
 mod ttl;
 
 mod error;
-mod trouble;
+mod hook;
 
 mod shape;
 mod value;
 
 mod store;
+mod under_way;
+
+mod limits;
 
 mod bindings;
 
@@ -132,4 +137,4 @@ pub use fetch::{FetchOptions, Fetched, Fill};
 pub use ttl::Ttl;
 
 pub use error::Error;
-pub use trouble::on_cache_error;
+pub use hook::on_cache_error;

@@ -9,9 +9,10 @@ mod tests;
 use crate::cache::Cache;
 use crate::compute::{ComputeOptions, Turn, begin, overwrite};
 use crate::error::Error;
+use crate::hook::report;
 use crate::shape::{Kept, Shape};
-use crate::store::{Store, check_key, may_open};
-use crate::trouble::report;
+use crate::store::{Store, check_key};
+use crate::under_way::may_open;
 
 pub use crate::cache::open;
 pub use key::{Argument, call_key, written_key};

@@ -5,12 +5,8 @@ use std::marker::PhantomData;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::error::Error;
+use crate::limits::HANDED_OVER_BYTES_MAX;
 use crate::value::{self, Value};
-
-/// The most bytes of a value that is handed to the host, 16 MiB. Hosts allow 2 MiB of a value unless
-/// configured, and end an extension that hands over more than about 18 MiB in one call, which must never
-/// happen to a function for the size of what it computed.
-const HANDED_OVER_BYTES_MAX: usize = 16 << 20;
 
 /// What becomes of the outcome of a computation.
 #[derive(Debug, PartialEq)]

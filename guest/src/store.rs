@@ -5,17 +5,12 @@ pub(crate) mod fake;
 
 use crate::bindings::strongroom::cache::types as wit;
 use crate::cache::{Cache, SwapOutcome, Version, Versioned};
-use crate::compute::{Advice, UnderWay};
 use crate::error::Error;
 use crate::fetch::FetchOptions;
+use crate::limits::KEY_BYTES_MAX;
 use crate::ttl::Ttl;
+use crate::under_way::{UNDER_WAY, UnderWay};
 use crate::value::Value;
-
-/// The most bytes of a key in the contract.
-const KEY_BYTES_MAX: usize = 1024;
-
-/// Of this instance, in whatever cache.
-static UNDER_WAY: UnderWay = UnderWay::new();
 
 /// Entries as they are stored, of one partition and namespace.
 pub(crate) trait Store {
@@ -25,7 +20,7 @@ pub(crate) trait Store {
     /// The computations that are under way.
     fn under_way(&self) -> &UnderWay;
 
-    fn look(&self, key: &str, options: FetchOptions) -> Result<Found<Self::Fill>, Error>;
+    fn fetch(&self, key: &str, options: FetchOptions) -> Result<Found<Self::Fill>, Error>;
     fn complete(&self, fill: Self::Fill, value: &Value, ttl: Ttl) -> Result<bool, Error>;
     fn set(&self, key: &str, value: &Value, ttl: Ttl) -> Result<(), Error>;
     fn add(&self, key: &str, value: &Value, ttl: Ttl) -> Result<bool, Error>;
@@ -46,11 +41,6 @@ pub(crate) enum Found<F> {
     Busy,
 }
 
-/// Whether a cache may be opened for one more computation.
-pub(crate) fn may_open(key: &str) -> bool {
-    UNDER_WAY.advice(key) != Advice::DoWithout
-}
-
 /// Whether the contract knows such a key. The host would say the same of most others, but a key of many
 /// megabytes ends the extension before the host looks at it.
 pub(crate) fn check_key(key: &str) -> Result<(), Error> {
@@ -64,7 +54,7 @@ impl Store for Cache {
         &UNDER_WAY
     }
 
-    fn look(&self, key: &str, options: FetchOptions) -> Result<Found<wit::Fill>, Error> {
+    fn fetch(&self, key: &str, options: FetchOptions) -> Result<Found<wit::Fill>, Error> {
         let found = self.handle.fetch(key, options.grace_seconds(), options.wait_milliseconds());
         Ok(match found.map_err(Error::from_wit)? {
             wit::Fetched::Hit(value) => Found::Hit(Value::from_wit(value)),

@@ -6,13 +6,10 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::cache::{Cache, SwapOutcome};
 use crate::error::Error;
+use crate::limits::UPDATE_ATTEMPTS_MAX;
 use crate::store::Store;
 use crate::ttl::Ttl;
 use crate::value;
-
-/// How often a change is tried before the entry counts as too contended. Of all who try at once one succeeds
-/// each time, so this many callers can change one entry at the same moment.
-const UPDATE_ATTEMPTS_MAX: u32 = 100;
 
 impl Cache {
     /// Changes the value under the key: `change` is given what is there, `None` for a miss, and its

@@ -6,7 +6,7 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Attribute, FnArg, GenericParam, Ident, ItemFn, Member, Pat, ReturnType, Signature};
 
-use crate::attr::Time;
+use crate::attr::{Options, Time};
 use crate::template::Place;
 use crate::validate::{Argument, Cached, names_impl_trait, same};
 
@@ -19,7 +19,7 @@ pub(crate) struct Bodies {
 
 pub(crate) fn expand(cached: &Cached) -> TokenStream {
     let ItemFn { attrs, vis, sig, block, .. } = &cached.function;
-    let (krate, shape, memo) = (krate(cached), shape(cached), memo(cached));
+    let (krate, shape, memo) = (krate(&cached.options), shape(cached), memo(cached));
     let call = call_uncached(cached);
     let (get, refresh) = if sig.asyncness.is_some() {
         // A statement of its own ends the borrows of the arguments before the wait.
@@ -126,13 +126,14 @@ fn suffixed(name: &Ident, companion: &str) -> Ident {
     Ident::new(&format!("{}_{companion}", text.trim_start_matches("r#")), name.span())
 }
 
-fn krate(cached: &Cached) -> TokenStream {
-    cached.options.krate.as_ref().map_or_else(|| quote!(::strongroom), ToTokens::to_token_stream)
+/// Where the SDK is.
+pub(crate) fn krate(options: &Options) -> TokenStream {
+    options.krate.as_ref().map_or_else(|| quote!(::strongroom), ToTokens::to_token_stream)
 }
 
 /// One call: where its result belongs, and how it is stored.
 fn memo(cached: &Cached) -> TokenStream {
-    let (krate, options) = (krate(cached), &cached.options);
+    let (krate, options) = (krate(&cached.options), &cached.options);
     let scope = options.scope.clone().unwrap_or_else(|| Ident::new("default", Span::call_site()));
     let namespace = match &options.namespace {
         Some(name) => quote!(::core::option::Option::Some(#name)),
@@ -163,7 +164,7 @@ fn memo(cached: &Cached) -> TokenStream {
 }
 
 fn key(cached: &Cached) -> TokenStream {
-    let (krate, sig) = (krate(cached), &cached.function.sig);
+    let (krate, sig) = (krate(&cached.options), &cached.function.sig);
     let version = match cached.options.version {
         Some(version) => quote!(::core::option::Option::Some(#version)),
         None => quote!(::core::option::Option::None),
@@ -172,7 +173,9 @@ fn key(cached: &Cached) -> TokenStream {
         let format = syn::LitStr::new(&template.format, template.literal.span());
         let places = template.places.iter().map(|place| in_template(cached, place));
         return quote! {
-            #krate::memoize::written_key(::std::format!(#format #(, #places)*), #version)
+            ::core::result::Result::Ok(
+                #krate::memoize::written_key(::std::format!(#format #(, #places)*), #version),
+            )
         };
     }
     let name = &sig.ident;
@@ -242,7 +245,7 @@ fn at_result(cached: &Cached, method: &str, arguments: TokenStream) -> TokenStre
 
 /// How the result is stored, which its type decides: see `memoize::Returns`.
 fn shape(cached: &Cached) -> TokenStream {
-    let krate = krate(cached);
+    let krate = krate(&cached.options);
     let ReturnType::Type(_, ty) = &cached.function.sig.output else {
         // It returns something, or would not have passed.
         return TokenStream::new();

@@ -5,11 +5,11 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{Error, Item};
 
-use crate::expand::{Bodies, companions};
+use crate::expand::{Bodies, companions, krate};
 use crate::validate::Broken;
 
 pub(crate) fn keep_alive(broken: Broken) -> TokenStream {
-    let Broken { function, is_method, has_companions, error } = broken;
+    let Broken { function, options, is_method, has_companions, error } = broken;
     let error = error.into_compile_error();
     let nothing = || {
         quote!(
@@ -20,7 +20,7 @@ pub(crate) fn keep_alive(broken: Broken) -> TokenStream {
         )
     };
     let bodies = Bodies { uncached: nothing(), invalidate: nothing(), refresh: nothing() };
-    let companions = has_companions.then(|| companions(&function, is_method, &quote!(::strongroom), &bodies));
+    let companions = has_companions.then(|| companions(&function, is_method, &krate(&options), &bodies));
     quote!(#error #function #companions)
 }
 
@@ -32,4 +32,23 @@ pub(crate) fn not_a_function(item: &TokenStream) -> TokenStream {
     };
     let error = error.into_compile_error();
     quote!(#error #item)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{attr, validate::validate};
+
+    #[test]
+    fn what_stands_in_names_the_sdk_where_it_is() {
+        let options = attr::parse(quote!(timeout = 0, crate = my::sdk));
+        let function = syn::parse_quote!(
+            fn rate() -> f64 {
+                1.0892
+            }
+        );
+        let broken = validate(options, function).err().expect("a timeout of zero is a mistake");
+        let said = keep_alive(*broken).to_string();
+        assert!(said.contains("my :: sdk :: Error") && !said.contains(":: strongroom"), "{said}");
+    }
 }

@@ -40,7 +40,13 @@ use proc_macro::TokenStream;
 /// It works on `fn` and `async fn`, free functions and methods. What they return must be owned and implement
 /// [serde](https://serde.rs)'s `Serialize` and `Deserialize`.
 ///
-/// - **One caller computes.** Of several at once the others wait for it, in this instance or another.
+/// - **One caller computes.** Of several instances at once the others wait for it. Within one instance nobody
+///   waits: a call for what the instance is computing already computes it, too, and stores nothing.
+/// - **What takes too long is not stored.** The right to compute lasts 10 seconds unless the host is
+///   configured otherwise. What takes longer is returned and not stored, and another caller may begin it
+///   meanwhile.
+/// - **An `async fn` blocks while it looks and waits**: the whole instance, whose other futures don't run
+///   meanwhile. They do while the function itself waits for something.
 /// - **The cache never fails the function.** Where it is down, not granted or refuses the value, the
 ///   function is called and its result returned. `strongroom::on_cache_error` sees why.
 /// - **`Err` and `None` are not kept**, unless asked; an `Err` needs no serde. That goes by the type and
@@ -51,23 +57,32 @@ use proc_macro::TokenStream;
 ///
 /// | option                    | means                                                                    |
 /// |---------------------------|--------------------------------------------------------------------------|
-/// | `timeout = 600`           | how long a result is kept. The one option that must be given             |
-/// | `scope = session`         | whose cache: `default`, `stack`, `session` or `service`                  |
+/// | `timeout = 600`           | how long a result is kept, less a little. Must be given, see below       |
+/// | `scope = session`         | whose cache: `default`, `stack`, `session` or `service`, see below       |
 /// | `namespace = "rates"`     | a namespace of that scope                                                |
 /// | `key = "rate:{currency}"` | the key, made from arguments                                             |
 /// | `skip(client)`            | arguments that have no part in the key                                   |
-/// | `version = 2`             | a part of the key, to count up where results mean something new          |
+/// | `version = 2`             | a part of the key: raise it when results come to mean something else     |
 /// | `grace = 60`              | for how long after its timeout a result serves while one caller computes |
-/// | `wait = 10`               | how long to wait for a caller that computes; 5 seconds by default        |
+/// | `wait = 10`               | how long to wait for a caller that computes: 5 seconds by default        |
 /// | `cache_err`               | keeps an `Err`, too, which then needs serde                              |
 /// | `cache_none`              | keeps a `None`, and an `Ok(None)`, too                                   |
 /// | `in_impl`                 | says that the function stands in an `impl`, see below                    |
 /// | `crate = my::strongroom`  | where the SDK is, if not at `::strongroom`                               |
 ///
-/// Times are whole seconds, or expressions: of type `Duration`, and for `timeout` also `Ttl`.
+/// Times are whole seconds, or expressions: of type `Duration`, and for `timeout` also `Ttl`. The most is
+/// 65535 seconds of grace and 30 of wait. A longer wait is taken as that; with a longer grace the cache
+/// refuses the call, and nothing is kept.
+///
+/// A computed result lives a little shorter than its timeout, by chance: up to 5 percent unless the host is
+/// configured otherwise. So results that were computed together do not expire together.
+///
+/// Within the grace, the caller that computes waits for its own result, and has its own error; all others are
+/// served the old result.
 ///
 /// Choose the scope by whom a result belongs to. **What depends on the user is kept with
-/// `scope = session`**, or takes the user as an argument.
+/// `scope = session`**, or takes the user as an argument. Unless given it is `default`: the stack's, or,
+/// where an invocation has no stack and the service is granted, **every tenant's**.
 ///
 /// # The key
 ///
@@ -75,6 +90,8 @@ use proc_macro::TokenStream;
 /// different arguments never share an entry. So arguments implement `Serialize`, and those that don't, or
 /// that don't matter, are left out with `skip`. `self` is left out, but not its type; types and constants
 /// that a generic function takes are parts of the key. Where a key would be too long it ends in a hash.
+/// Two functions of one name in different blocks of one function have the same path, and share entries: give
+/// them other names.
 ///
 /// Two extensions of one tenant share entries where crate, module, function and arguments have the same
 /// names; a `namespace` keeps them apart.
@@ -113,8 +130,10 @@ use proc_macro::TokenStream;
 /// | `rate::refresh(…)`    | `rate_refresh(…)`    | calls the function, and stores over what is there |
 /// | `rate::invalidate(…)` | `rate_invalidate(…)` | removes what is stored for these arguments        |
 ///
-/// A refresh that finds a `None` which isn't kept removes what is there, and one that fails with an `Err`
-/// changes nothing. `invalidate` answers as `Cache::delete` does.
+/// A refresh stores whatever happened meanwhile, be it a newer result or an `invalidate`, and without the
+/// grace where another caller begins to compute in between. One that finds a `None` which isn't kept removes
+/// what is there, and one that fails with an `Err` changes nothing. `invalidate` answers as `Cache::delete`
+/// does.
 ///
 /// All take the function's arguments, those that are skipped, too. Those of a free function belong to an
 /// empty enum of its name, so no other type or module beside it can have that name.

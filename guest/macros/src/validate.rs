@@ -33,6 +33,7 @@ pub(crate) struct Argument {
 /// A function that can't be, and why.
 pub(crate) struct Broken {
     pub(crate) function: ItemFn,
+    pub(crate) options: Options,
     pub(crate) is_method: bool,
     /// Nothing is wrong but options, so the companions can be declared.
     pub(crate) has_companions: bool,
@@ -66,7 +67,7 @@ pub(crate) fn validate(mut options: Options, function: ItemFn) -> Result<Cached,
         all
     });
     match all {
-        Some(error) => Err(Box::new(Broken { function, is_method, has_companions, error })),
+        Some(error) => Err(Box::new(Broken { function, options, is_method, has_companions, error })),
         None => Ok(Cached { function, options, is_method, arguments, template }),
     }
 }

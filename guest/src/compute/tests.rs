@@ -5,9 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::*;
 use crate::error::Error;
+use crate::hook::tests::reported_by;
 use crate::shape::{OkAndErr, Shape};
 use crate::store::fake::{Age, Fake};
-use crate::trouble::tests::reported_by;
 use crate::value::Value;
 
 const TTL: Ttl = Ttl::minutes(10);
@@ -51,7 +51,7 @@ fn a_value_is_computed_once_and_then_found() {
     let store = Fake::default();
     assert_eq!(get(&store, TTL, 1), (1, 1));
     assert_eq!(get(&store, TTL, 2), (1, 0));
-    assert_eq!(store.called(), ["look", "complete", "look"]);
+    assert_eq!(store.called(), ["fetch", "complete", "fetch"]);
     assert_eq!(store.fills(), 0);
     assert_eq!(store.entries.borrow()["k"].ttl, TTL);
 }
@@ -68,7 +68,7 @@ fn a_stale_value_is_returned_while_somebody_else_computes() {
     let store = Fake::default();
     store.put("k", Value::Integer(1), Age::BeingRefreshed);
     assert_eq!(get(&store, TTL, 2), (1, 0));
-    assert_eq!(store.called(), ["look"]);
+    assert_eq!(store.called(), ["fetch"]);
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn where_another_computes_for_too_long_the_value_is_computed_and_not_stored() {
     let store = Fake::default();
     store.is_busy.set(true);
     assert_eq!(get(&store, TTL, 1), (1, 1));
-    assert_eq!(store.called(), ["look"]);
+    assert_eq!(store.called(), ["fetch"]);
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn a_cache_that_is_down_is_asked_once_and_the_value_computed_once() {
     store.failures.borrow_mut().push_back(Error::Unavailable);
     let seen = reported_by(|| assert_eq!(get(&store, TTL, 1), (1, 1)));
     assert_eq!(seen, [Error::Unavailable]);
-    assert_eq!(store.called(), ["look"]);
+    assert_eq!(store.called(), ["fetch"]);
 }
 
 #[test]
@@ -139,6 +139,36 @@ fn what_is_overwritten_has_its_grace() {
 }
 
 #[test]
+fn what_is_overwritten_is_stored_without_its_grace_where_the_fill_is_lost() {
+    let store = Fake::default();
+    store.put("k", text(), Age::Fresh);
+    store.is_lost.set(true);
+    assert_eq!(get(&store, ComputeOptions::new(TTL).grace(Duration::from_secs(60)), 1), (1, 1));
+    assert_eq!(store.called(), ["fetch", "delete", "fetch", "complete", "set"]);
+    assert_eq!((store.value("k"), store.entries.borrow()["k"].grace), (Some(Value::Integer(1)), 0));
+    assert_eq!(store.fills(), 0);
+}
+
+#[test]
+fn what_is_overwritten_is_stored_without_its_grace_where_another_has_the_fill() {
+    let store = Fake::default();
+    store.put("k", text(), Age::Fresh);
+    store.is_busy.set(true);
+    assert_eq!(get(&store, ComputeOptions::new(TTL).grace(Duration::from_secs(60)), 1), (1, 1));
+    assert_eq!(store.called(), ["fetch", "delete", "fetch", "set"]);
+    assert_eq!((store.value("k"), store.entries.borrow()["k"].grace), (Some(Value::Integer(1)), 0));
+}
+
+#[test]
+fn a_value_whose_fill_was_lost_is_returned_and_neither_stored_nor_reported() {
+    let store = Fake::default();
+    store.is_lost.set(true);
+    assert_eq!(reported_by(|| assert_eq!(get(&store, TTL, 1), (1, 1))), []);
+    assert_eq!(store.called(), ["fetch", "complete"]);
+    assert_eq!((store.value("k"), store.fills()), (None, 0));
+}
+
+#[test]
 fn a_stale_entry_of_another_type_is_computed_and_left_to_whoever_refreshes_it() {
     let store = Fake::default();
     store.put("k", text(), Age::BeingRefreshed);
@@ -165,7 +195,7 @@ fn where_a_refresh_fails_the_old_value_stays_for_others() {
     store.put("k", Value::Integer(1), Age::Old);
     assert_eq!(try_get(&store, Err("down")), Err("down"));
     assert_eq!((store.value("k"), store.fills()), (Some(Value::Integer(1)), 0));
-    assert_eq!(store.called(), ["look"]);
+    assert_eq!(store.called(), ["fetch"]);
 }
 
 #[test]

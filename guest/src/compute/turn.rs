@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use crate::compute::ComputeOptions;
-use crate::compute::under_way::{Advice, Computing};
 use crate::error::Error;
-use crate::fetch::FetchOptions;
+use crate::hook::report;
 use crate::shape::{Kept, Shape};
 use crate::store::{Found, Store, check_key};
-use crate::trouble::report;
+use crate::under_way::{Advice, Computing};
 use crate::value::Value;
 
 /// What a caller is to do.
@@ -48,12 +47,12 @@ pub(crate) fn begin<'a, S: Store, H: Shape>(
 ) -> Turn<'a, S, H> {
     let advice = store.under_way().advice(key);
     let fetch = match advice {
-        Advice::AskAndDoNotWait => FetchOptions { wait: Duration::ZERO, ..options.fetch },
+        Advice::AskAndDoNotWait => options.fetch.wait(Duration::ZERO),
         Advice::Ask | Advice::DoWithout => options.fetch,
     };
     let found = match advice {
         Advice::DoWithout => Ok(Found::Busy),
-        Advice::Ask | Advice::AskAndDoNotWait => check_key(key).and_then(|()| store.look(key, fetch)),
+        Advice::Ask | Advice::AskAndDoNotWait => check_key(key).and_then(|()| store.fetch(key, fetch)),
     };
     let (value, right) = match found {
         Ok(Found::Hit(value)) => (Some(value), Right::Overwrite),
@@ -92,7 +91,7 @@ impl<S: Store, H: Shape> Place<'_, S, H> {
 
     fn store(self, value: &Value) -> Result<(), Error> {
         match self.right {
-            // A lease that was lost is no trouble: whoever took it stores a value of the same age or newer.
+            // Lost to a write, a delete or its time: there is nothing to mend here.
             Right::Fill { fill, .. } => self.store.complete(fill, value, self.options.ttl).map(drop),
             Right::Overwrite => overwrite(self.store, self.key, value, self.options),
             Right::None => Ok(()),
@@ -108,7 +107,8 @@ impl<S: Store, H: Shape> Place<'_, S, H> {
     }
 }
 
-/// Stores over whatever is there, with the grace that the options ask for.
+/// Stores over whatever is there, and whatever happened meanwhile, with the grace that the options ask for:
+/// without it where another caller gets the fill in between.
 ///
 /// # Errors
 ///
@@ -119,11 +119,10 @@ pub(crate) fn overwrite<S: Store>(
     value: &Value,
     options: ComputeOptions,
 ) -> Result<(), Error> {
-    if !options.fetch.grace.is_zero() {
+    if options.fetch.has_grace() {
         // Only a completed fill leaves a grace behind, and only what is absent has a fill.
         store.delete(key)?;
-        let at_once = FetchOptions { wait: Duration::ZERO, ..options.fetch };
-        if let Found::Vacant(fill) = store.look(key, at_once)?
+        if let Found::Vacant(fill) = store.fetch(key, options.fetch.wait(Duration::ZERO))?
             && store.complete(fill, value, options.ttl)?
         {
             return Ok(());

@@ -1,8 +1,8 @@
 //! What is found, what is computed, and what is stored of a batch.
 
 use super::*;
+use crate::hook::tests::reported_by;
 use crate::store::fake::{Age, Fake};
-use crate::trouble::tests::reported_by;
 use crate::ttl::Ttl;
 
 const TTL: Ttl = Ttl::minutes(10);

@@ -15,10 +15,7 @@ use sha2::{Digest, Sha256};
 
 use super::text::Text;
 use crate::error::Error;
-
-/// The longest text that is a key as it is, in bytes, and how much a longer one keeps of its head. With the
-/// hash it stays below the 1024 bytes of the contract.
-const TEXT_BYTES_MAX: usize = 900;
+use crate::limits::KEY_TEXT_BYTES_MAX;
 
 /// Stands between the head of a text and the hash of the whole.
 const HASHED: &str = "...sha256:";
@@ -56,7 +53,7 @@ pub fn call_key(
     types: &[&dyn Argument],
     arguments: &[&dyn Argument],
 ) -> Result<String, Error> {
-    let mut text = versioned(path.to_owned(), version);
+    let mut text = written_key(path.to_owned(), version);
     if !types.is_empty() {
         list(&mut text, '<', types, '>')?;
     }
@@ -65,15 +62,7 @@ pub fn call_key(
 }
 
 /// A key that the author wrote, with the version where there is one.
-///
-/// # Errors
-///
-/// None; it is a result as that of [`call_key`].
-pub fn written_key(text: String, version: Option<u32>) -> Result<String, Error> {
-    Ok(versioned(text, version))
-}
-
-fn versioned(mut text: String, version: Option<u32>) -> String {
+pub fn written_key(mut text: String, version: Option<u32>) -> String {
     if let Some(version) = version {
         text.push('@');
         text.push_str(&version.to_string());
@@ -94,11 +83,11 @@ fn list(text: &mut String, open: char, items: &[&dyn Argument], close: char) -> 
 }
 
 fn bounded(text: String) -> String {
-    if text.len() <= TEXT_BYTES_MAX {
+    if text.len() <= KEY_TEXT_BYTES_MAX {
         return text;
     }
     // The whole of the head, so that the key is longer than any text that is kept.
-    let mut end = TEXT_BYTES_MAX;
+    let mut end = KEY_TEXT_BYTES_MAX;
     while !text.is_char_boundary(end) {
         end -= 1;
     }
@@ -112,6 +101,7 @@ fn bounded(text: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::KEY_BYTES_MAX;
 
     fn key(arguments: &[&dyn Argument]) -> String {
         call_key("fx::rate", None, &[], arguments).expect("they can be written")
@@ -125,8 +115,8 @@ mod tests {
             call_key("fx::load", Some(2), &[&"alloc::string::String", &16_usize], &[&"a"]),
             Ok(r#"fx::load@2<"alloc::string::String",16>("a")"#.to_owned())
         );
-        assert_eq!(written_key("rate:USD".into(), None), Ok("rate:USD".into()));
-        assert_eq!(written_key("rate:USD".into(), Some(2)), Ok("rate:USD@2".into()));
+        assert_eq!(written_key("rate:USD".into(), None), "rate:USD");
+        assert_eq!(written_key("rate:USD".into(), Some(2)), "rate:USD@2");
     }
 
     #[test]
@@ -135,21 +125,21 @@ mod tests {
         assert!(long('a').starts_with(r#"fx::rate("xxx"#));
         assert_ne!(long('a'), long('b'));
         assert_eq!(long('a'), long('a'));
-        assert_eq!(long('a').len(), TEXT_BYTES_MAX + HASHED.len() + 64);
+        assert_eq!(long('a').len(), KEY_TEXT_BYTES_MAX + HASHED.len() + 64);
         // Pinned: where it changes, everything that is stored under such keys is lost.
-        let whole = bounded("x".repeat(TEXT_BYTES_MAX + 1));
+        let whole = bounded("x".repeat(KEY_TEXT_BYTES_MAX + 1));
         let hash = "3185479833e2b402550855bd120d9233ccf1404de806ca71d2f5a17028aed041";
-        assert_eq!(whole, format!("{}{HASHED}{hash}", "x".repeat(TEXT_BYTES_MAX)));
+        assert_eq!(whole, format!("{}{HASHED}{hash}", "x".repeat(KEY_TEXT_BYTES_MAX)));
     }
 
     #[test]
     fn a_hashed_key_is_longer_than_every_other_and_fits_the_contract() {
-        assert_eq!(bounded("é".repeat(450)).len(), TEXT_BYTES_MAX);
+        assert_eq!(bounded("é".repeat(450)).len(), KEY_TEXT_BYTES_MAX);
         for text in
             ["x".repeat(901), "é".repeat(451), format!("x{}", "é".repeat(450)), "\u{1f980}".repeat(300)]
         {
             let len = bounded(text).len();
-            assert!((TEXT_BYTES_MAX + 1..=1024).contains(&len), "{len}");
+            assert!((KEY_TEXT_BYTES_MAX + 1..=KEY_BYTES_MAX).contains(&len), "{len}");
         }
     }
 

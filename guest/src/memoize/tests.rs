@@ -6,9 +6,9 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use super::*;
+use crate::hook::tests::reported_by;
 use crate::shape::{OkOnly, Whole};
 use crate::store::fake::{Age, Fake};
-use crate::trouble::tests::reported_by;
 use crate::ttl::Ttl;
 use crate::value::Value;
 

@@ -11,9 +11,15 @@
 //! maps with the same entries in another order (a `HashMap` has another one each time), and all floats that
 //! are not a number.
 
+mod parts;
+#[cfg(test)]
+mod tests;
+
 use std::fmt::{self, Write as _};
 
 use serde::ser::{self, Serialize, Serializer};
+
+use parts::{Entries, Parts};
 
 /// Writes to the end of a string.
 pub(crate) struct Text<'a>(pub(super) &'a mut String);
@@ -235,9 +241,3 @@ impl<F: fmt::Debug + Copy + Into<f64>> fmt::Display for Float<F> {
         if self.0.into().is_nan() { f.write_str("nan") } else { self.0.fmt(f) }
     }
 }
-
-mod parts;
-#[cfg(test)]
-mod tests;
-
-use parts::{Entries, Parts};

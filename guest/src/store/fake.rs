@@ -6,13 +6,13 @@ use std::rc::Rc;
 
 use super::{Found, Store};
 use crate::cache::{SwapOutcome, Version, Versioned};
-use crate::compute::UnderWay;
 use crate::error::Error;
 use crate::fetch::FetchOptions;
 use crate::ttl::Ttl;
+use crate::under_way::UnderWay;
 use crate::value::Value;
 
-/// What an entry is to the next `look`.
+/// What an entry is to the next `fetch`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Age {
     Fresh,
@@ -42,12 +42,14 @@ pub(crate) struct Fake {
     pub(crate) batch: Cell<Option<u32>>,
     /// Somebody else holds the fill of every key.
     pub(crate) is_busy: Cell<bool>,
+    /// Every fill is lost before it is completed.
+    pub(crate) is_lost: Cell<bool>,
     /// Somebody else writes between every read of a version and the swap.
     pub(crate) is_contended: Cell<bool>,
     pub(crate) calls: RefCell<Vec<&'static str>>,
     fills: Rc<Cell<u32>>,
     under_way: UnderWay,
-    /// The wait of the last `look`, in milliseconds.
+    /// The wait of the last `fetch`, in milliseconds.
     pub(crate) waited: Cell<u32>,
     writes: Cell<u64>,
 }
@@ -111,8 +113,8 @@ impl Store for Fake {
         &self.under_way
     }
 
-    fn look(&self, key: &str, options: FetchOptions) -> Result<Found<FakeFill>, Error> {
-        self.call("look")?;
+    fn fetch(&self, key: &str, options: FetchOptions) -> Result<Found<FakeFill>, Error> {
+        self.call("fetch")?;
         self.waited.set(options.wait_milliseconds());
         let fill = || {
             self.fills.set(self.fills.get() + 1);
@@ -133,6 +135,9 @@ impl Store for Fake {
 
     fn complete(&self, fill: FakeFill, value: &Value, ttl: Ttl) -> Result<bool, Error> {
         self.call("complete")?;
+        if self.is_lost.get() {
+            return Ok(false);
+        }
         self.write(&fill.key, value, ttl, fill.grace);
         Ok(true)
     }

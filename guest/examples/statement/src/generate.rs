@@ -36,7 +36,7 @@ const EXTRA_PERCENT: u32 = 4;
 /// Of the year before.
 const OPENING: Money = Money::minor(2_500_000);
 
-struct Entry {
+struct Booking {
     date: Date,
     counterparty: String,
     category: &'static str,
@@ -56,7 +56,7 @@ pub(crate) struct Planted {
 /// The file, and what recurs in it.
 pub(crate) fn generate(order: Order) -> (String, Vec<Planted>) {
     let mut random = Random::new(order.seed);
-    let mut entries = Vec::with_capacity(order.lines as usize);
+    let mut bookings = Vec::with_capacity(order.lines as usize);
     let mut planted = Vec::new();
     let cafes = order.lines.div_ceil(LINES_PER_CAFE).max(1);
     for cafe in 1..=cafes {
@@ -67,13 +67,13 @@ pub(crate) fn generate(order: Order) -> (String, Vec<Planted>) {
         for payee in &REGULAR {
             let usual = random.within(&payee.usual);
             usuals.push(usual);
-            planted.push(plant(payee, usual, &suffix, order.year, &mut random, &mut entries));
+            planted.push(plant(payee, usual, &suffix, order.year, &mut random, &mut bookings));
         }
-        sell(&suffix, order.year, &mut random, &mut entries);
-        fill(&suffix, &usuals, order.year, end as usize, &mut random, &mut entries);
+        sell(&suffix, order.year, &mut random, &mut bookings);
+        top_up(&suffix, &usuals, order.year, end as usize, &mut random, &mut bookings);
     }
-    entries.sort_by_key(|entry| entry.date);
-    (written(&entries), planted)
+    bookings.sort_by_key(|booking| booking.date);
+    (written(&bookings), planted)
 }
 
 /// All payments of somebody regular.
@@ -83,7 +83,7 @@ fn plant(
     suffix: &str,
     year: u16,
     random: &mut Random,
-    entries: &mut Vec<Entry>,
+    bookings: &mut Vec<Booking>,
 ) -> Planted {
     let counterparty = format!("{}{suffix}", payee.name);
     let dates = due(payee.period, year, random);
@@ -93,7 +93,7 @@ fn plant(
         let amount = signed(random.within(&(usual - wobble..=usual + wobble)), payee.is_incoming);
         total += amount;
         let reference = format!("{} {date}", payee.category);
-        entries.push(Entry {
+        bookings.push(Booking {
             date: *date,
             counterparty: counterparty.clone(),
             category: payee.category,
@@ -128,9 +128,9 @@ fn due(period: Period, year: u16, random: &mut Random) -> Vec<Date> {
 }
 
 /// A settlement of the cards on each working day.
-fn sell(suffix: &str, year: u16, random: &mut Random, entries: &mut Vec<Entry>) {
+fn sell(suffix: &str, year: u16, random: &mut Random, bookings: &mut Vec<Booking>) {
     for date in working_days(year) {
-        entries.push(Entry {
+        bookings.push(Booking {
             date,
             counterparty: format!("{}{suffix}", CARDS.trade),
             category: CARDS.category,
@@ -140,14 +140,14 @@ fn sell(suffix: &str, year: u16, random: &mut Random, entries: &mut Vec<Entry>) 
     }
 }
 
-/// Irregular payments until there are so many entries.
-fn fill(
+/// Irregular payments until there are so many bookings.
+fn top_up(
     suffix: &str,
     usuals: &[u32],
     year: u16,
     until: usize,
     random: &mut Random,
-    entries: &mut Vec<Entry>,
+    bookings: &mut Vec<Booking>,
 ) {
     let days: Vec<_> = working_days(year).collect();
     let payees: Vec<_> = (0..IRREGULAR_COUNT)
@@ -160,7 +160,7 @@ fn fill(
             (format!("{surname} {}{partner}{suffix}", kind.trade), kind)
         })
         .collect();
-    while entries.len() < until {
+    while bookings.len() < until {
         let date = *random.pick(&days);
         let reference = format!("Invoice {}", 1000 + random.below(9000));
         let (counterparty, category, amount) = if random.below(100) < EXTRA_PERCENT {
@@ -176,7 +176,7 @@ fn fill(
             let (name, kind) = &payees[at as usize];
             (name.clone(), kind.category, signed(random.within(&kind.amounts), kind.is_incoming))
         };
-        entries.push(Entry { date, counterparty, category, reference, amount });
+        bookings.push(Booking { date, counterparty, category, reference, amount });
     }
 }
 
@@ -198,11 +198,11 @@ fn next_working_day(date: Date) -> Date {
     if date.is_weekend() { next_working_day(date.next()) } else { date }
 }
 
-fn written(entries: &[Entry]) -> String {
+fn written(bookings: &[Booking]) -> String {
     const CURRENCY: Currency = Currency::EURO;
     let mut text = format!("{HEAD}\n");
     let mut balance = OPENING;
-    for Entry { date, counterparty, category, reference, amount } in entries {
+    for Booking { date, counterparty, category, reference, amount } in bookings {
         balance += *amount;
         let (counterparty, amount) = (csv::field(counterparty), CURRENCY.plain(*amount));
         let balance = CURRENCY.plain(balance);

@@ -11,6 +11,9 @@
 //! The time grows with the transactions, and with the square of how many a day one counterparty has. Whoever
 //! runs the extension bounds it by a deadline.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
@@ -240,6 +243,3 @@ fn series(chain: &Chain, payments: &[Payment], transactions: &[Transaction<'_>])
         total: amounts.iter().copied().sum(),
     }
 }
-
-#[cfg(test)]
-mod tests;

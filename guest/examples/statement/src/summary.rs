@@ -1,5 +1,8 @@
 //! The summary of a year: what is computed once, and kept for everybody at the stack.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -168,6 +171,3 @@ fn lowest(transactions: &[Transaction<'_>]) -> Balance {
         },
     )
 }
-
-#[cfg(test)]
-mod tests;

@@ -5,7 +5,7 @@ use strongroom::{FetchOptions, Fetched, stack_cache};
 
 fn main() {
     let cache = stack_cache().expect("a stack");
-    let options = FetchOptions { wait: Duration::from_millis(30), ..FetchOptions::default() };
+    let options = FetchOptions::new().wait(Duration::from_millis(30));
     let first = cache.fetch::<String>("k", options).expect("fetch");
     assert!(matches!(first, Fetched::Vacant(_)));
     assert!(matches!(cache.fetch::<String>("k", options).expect("fetch"), Fetched::Busy));

@@ -3,7 +3,7 @@
 use strongroom::{Cache, FetchOptions, Fetched, Fill, Ttl, stack_cache};
 
 fn begin(cache: &Cache, key: &str) -> Fill<String> {
-    match cache.fetch(key, FetchOptions::default()).expect("fetch") {
+    match cache.fetch(key, FetchOptions::new()).expect("fetch") {
         Fetched::Vacant(fill) => fill,
         other => panic!("{other:?}"),
     }

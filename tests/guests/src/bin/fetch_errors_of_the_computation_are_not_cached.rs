@@ -14,7 +14,7 @@ fn main() {
         assert_eq!(failed, Err(Down(attempt)));
     }
     // The right to compute was given back.
-    let vacant = cache.fetch::<String>("k", FetchOptions::default()).expect("fetch");
+    let vacant = cache.fetch::<String>("k", FetchOptions::new()).expect("fetch");
     assert!(matches!(vacant, Fetched::Vacant(_)));
     drop(vacant);
 

@@ -16,7 +16,7 @@ fn main() {
     assert_eq!(calls, 1);
     assert_eq!(cache.get::<Vec<String>>("k").expect("get").as_deref(), Some(&["computed".to_owned()][..]));
 
-    // With a grace, which is stored with the value, and for an hour that the host chooses.
+    // With a grace, which is stored with the value, and with the host's default lifetime.
     let options = ComputeOptions::new(Ttl::host_default()).grace(std::time::Duration::from_secs(60));
     assert_eq!(cache.get_or_set_with("graced", options, || 1), 1);
     assert_eq!(cache.get_or_set_with("graced", options, || 2), 1);

@@ -4,11 +4,11 @@ use strongroom::{FetchOptions, Fetched, Ttl, stack_cache};
 
 fn main() {
     let cache = stack_cache().expect("a stack");
-    let Fetched::Vacant(fill) = cache.fetch::<String>("k", FetchOptions::default()).expect("fetch") else {
+    let Fetched::Vacant(fill) = cache.fetch::<String>("k", FetchOptions::new()).expect("fetch") else {
         panic!("nobody has set it");
     };
     assert!(fill.complete(&"computed".to_owned(), Ttl::minutes(1)).expect("complete"));
-    match cache.fetch::<String>("k", FetchOptions::default()).expect("fetch") {
+    match cache.fetch::<String>("k", FetchOptions::new()).expect("fetch") {
         Fetched::Hit(value) => assert_eq!(value, "computed"),
         other => panic!("{other:?}"),
     }

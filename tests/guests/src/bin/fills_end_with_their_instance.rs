@@ -6,7 +6,7 @@ use strongroom::{FetchOptions, Fetched, stack_cache};
 fn main() {
     let cache = stack_cache().expect("a stack");
     // Less than a lease: it must be given back, not run out.
-    let options = FetchOptions { wait: Duration::from_secs(5), ..FetchOptions::default() };
+    let options = FetchOptions::new().wait(Duration::from_secs(5));
     let fetched = cache.fetch::<String>("k", options).expect("fetch");
     let Fetched::Vacant(_fill) = fetched else { panic!("{fetched:?}") };
     println!("computing");

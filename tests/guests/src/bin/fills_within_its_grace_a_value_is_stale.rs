@@ -4,7 +4,7 @@ use std::time::Duration;
 use strongroom::{Cache, FetchOptions, Fetched, Ttl, stack_cache};
 
 fn fetch(cache: &Cache) -> Fetched<String> {
-    let options = FetchOptions { grace: Duration::from_secs(60), ..FetchOptions::default() };
+    let options = FetchOptions::new().grace(Duration::from_secs(60));
     cache.fetch("k", options).expect("fetch")
 }
 

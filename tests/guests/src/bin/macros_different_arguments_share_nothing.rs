@@ -31,6 +31,11 @@ fn generic<T: Serialize, const N: usize>(value: T) -> String {
 }
 
 #[cached(timeout = 600)]
+fn shown(value: impl Serialize) -> String {
+    std::any::type_name_of_val(&value).to_owned()
+}
+
+#[cached(timeout = 600)]
 fn long(text: String) -> String {
     text
 }
@@ -77,6 +82,7 @@ fn main() {
     }
     assert_eq!([generic::<_, 1>(1_u8), generic::<_, 2>(1_u8)], ["u8 1 1", "u8 2 1"]);
     assert_eq!([generic::<_, 1>(1_u16), generic::<_, 1>(1_u8)], ["u16 1 2", "u8 1 1"]);
+    assert_eq!([shown(1_u8), shown(1_u16), shown(1_u8)], ["u8", "u16", "u8"], "hidden types take part");
     for end in ["a", "b"] {
         let text = format!("{}{end}", "x".repeat(5000));
         assert_eq!(long(text.clone()), text);

@@ -3,9 +3,10 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// How many computations ask the cache at a time. Each holds a cache and a fill meanwhile, and a host ends
-/// an extension that holds more than 1024 handles: half of them are left for the extension itself.
-const COMPUTING_MAX: usize = 256;
+use crate::limits::COMPUTATIONS_MAX;
+
+/// Of this instance, in whatever cache.
+pub(crate) static UNDER_WAY: UnderWay = UnderWay::new();
 
 /// The keys of the computations that are under way.
 #[derive(Debug, Default)]
@@ -30,14 +31,19 @@ pub(crate) struct Computing<'a> {
     key: String,
 }
 
+/// Whether a cache may be opened for one more computation.
+pub(crate) fn may_open(key: &str) -> bool {
+    UNDER_WAY.advice(key) != Advice::DoWithout
+}
+
 impl UnderWay {
-    pub(crate) const fn new() -> Self {
+    const fn new() -> Self {
         Self(Mutex::new(Vec::new()))
     }
 
     pub(crate) fn advice(&self, key: &str) -> Advice {
         let keys = self.keys();
-        if keys.len() >= COMPUTING_MAX {
+        if keys.len() >= COMPUTATIONS_MAX {
             Advice::DoWithout
         } else if keys.iter().any(|other| other == key) {
             Advice::AskAndDoNotWait

@@ -10,6 +10,8 @@ static HOOK: Mutex<fn(&Error)> = Mutex::new(say);
 /// computed without it: by [`Cache::get_or_set_with`](crate::Cache::get_or_set_with) and its
 /// siblings, and by every [`#[cached]`](macro@crate::cached) function.
 ///
+/// A value that came too late for the host's lease, or that somebody wrote over meanwhile, is no error.
+///
 /// Without a call to this function a debug build prints such an error to stderr unless it
 /// [is transient](Error::is_transient), and a release build ignores it. An error holds neither keys nor
 /// values.
