@@ -136,7 +136,7 @@ fn report(name: &str, seen: &mut Seen) {
     let gaps = seen.begun.windows(2).filter(|pair| pair[1] - pair[0] > ANOTHER_EXPIRY).count();
     // The first computations are the empty cache's.
     let expiries = gaps + 1;
-    let mut times = Histogram::<u64>::new(3).expect("valid");
+    let mut times = Histogram::<u64>::new_with_max(3_600_000_000, 3).expect("valid");
     seen.microseconds.iter().for_each(|time| times.saturating_record(*time));
     let milliseconds = |quantile| times.value_at_quantile(quantile) as f64 / 1000.0;
     println!(

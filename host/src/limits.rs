@@ -41,6 +41,9 @@ pub const WAIT_MILLISECONDS_MAX: u32 = 30_000;
 /// How long a fill may take before somebody else may have it, unless configured.
 pub const FILL_LEASE: Duration = Duration::from_secs(10);
 
+/// Fills of callers who are gone that a process gives back at once. An instance may leave a thousand.
+pub const GIVE_BACKS_MAX: usize = 64;
+
 /// By how many percent the lifetime of what a fill stores is shortened at most, unless configured. One minute
 /// in twenty: enough to spread what a restart has computed at once.
 pub const TTL_JITTER_PERCENT: u8 = 5;

@@ -18,19 +18,22 @@
 //! its own for the same, `R` of `mg`, which has no time-out: a holder that dies would keep everybody else
 //! from it for the whole grace.)
 
+mod look;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
 
+use self::look::{First, Look};
 use super::ScopedCache;
 use super::flight::{News, Seat, Waited};
-use super::lease::{Begin, Lease, in_background};
+use super::lease::{Lease, in_background};
 use super::pipeline::check_key;
-use crate::backend::{self, Begun, Condition, StoreOutcome};
+use crate::backend::{Condition, StoreOutcome};
 use crate::error::{Error, ErrorKind};
-use crate::key::{PartitionKey, refresh_lock};
+use crate::key::PartitionKey;
 use crate::limits::WAIT_MILLISECONDS_MAX;
 use crate::random;
 use crate::recent::Asked;
@@ -64,16 +67,6 @@ impl Fetched {
             Self::Busy => Fetch::Busy,
         }
     }
-}
-
-/// The reason under which entries are counted that are too large to be read at all.
-const TOO_LARGE: &str = "over_bound";
-
-/// What one look found.
-enum Look {
-    Found(Fetched),
-    /// Somebody else has the fill.
-    Held(StorageKey),
 }
 
 /// The right to compute the value of one key.
@@ -133,10 +126,10 @@ impl ScopedCache {
         let grace_seconds = u16::try_from(grace).map_err(|_| ErrorKind::InvalidTtl)?;
         self.note(key, Asked::Read);
         let wait = wait.min(Duration::from_millis(u64::from(WAIT_MILLISECONDS_MAX)));
-        let deadline = Instant::now() + wait;
-        let fetched = match self.look(key, grace_seconds).await {
+        let begun = Instant::now();
+        let fetched = match self.look(key, grace_seconds, First::Read).await {
             Ok(Look::Found(fetched)) => Ok(fetched),
-            Ok(Look::Held(place)) => self.wait(key, grace_seconds, place, deadline).await,
+            Ok(Look::Held(place)) => self.wait(key, grace_seconds, place, begun + wait).await,
             Err(error) => Err(error),
         };
         let fetched = match fetched {
@@ -156,10 +149,10 @@ impl ScopedCache {
         place: StorageKey,
         deadline: Instant,
     ) -> Result<Fetched, Error> {
-        let mut seat = self.0.shared.flights.join(&place);
+        let mut seat = self.0.shared.flights.queue(&place);
         loop {
             // A look that takes longer than there is time is given up, and what it may win given back.
-            let look = timeout_at(deadline, self.look(key, grace_seconds));
+            let look = timeout_at(deadline, self.look(key, grace_seconds, First::Begin));
             let (look, is_told) = match seat.wait(deadline).await {
                 Waited::Over => return Ok(Fetched::Busy),
                 Waited::News(News::Value(value)) => return Ok(Fetched::Hit(value)),
@@ -168,8 +161,9 @@ impl ScopedCache {
                     let look = look.await;
                     match &look {
                         Ok(Ok(Look::Found(Fetched::Hit(value)))) => turn.land(News::Value(value.clone())),
-                        Ok(Ok(Look::Held(_))) => turn.put_off(),
-                        Ok(Err(_)) => turn.land(News::NoAnswer),
+                        Ok(Ok(Look::Held(place))) if place == seat.key() => turn.put_off(),
+                        // Cleared meanwhile: the others wait for what nobody will find.
+                        Ok(Ok(Look::Held(_)) | Err(_)) => turn.land(News::NoAnswer),
                         Ok(Ok(Look::Found(_))) | Err(_) => {}
                     }
                     (look, false)
@@ -181,88 +175,9 @@ impl ScopedCache {
                 Ok(Ok(Look::Found(fetched))) => return Ok(fetched),
                 Ok(Ok(Look::Held(place))) if place == *seat.key() && !is_told => {}
                 // Cleared meanwhile, or what was learnt is of no more use.
-                Ok(Ok(Look::Held(place))) => seat = self.0.shared.flights.join(&place),
+                Ok(Ok(Look::Held(place))) => seat = self.0.shared.flights.queue(&place),
             }
         }
-    }
-
-    async fn look(&self, guest_key: &str, grace_seconds: u16) -> Result<Look, Error> {
-        self.read_under_generations(move |keys| async move {
-            let key = keys.storage_key(guest_key);
-            let fill =
-                |version, lease, begun| self.fill((guest_key, &key), version, lease, grace_seconds, begun);
-            let shared = &self.0.shared;
-            let begun = Instant::now();
-            let (version, value) = match self.begin(&key).await? {
-                Begun::Held => return Ok(Look::Held(key)),
-                Begun::Won(version) => {
-                    let lease = Lease { key, version };
-                    return Ok(Look::Found(Fetched::Vacant(fill(version, lease, begun))));
-                }
-                Begun::Unreadable(version) => {
-                    shared.telemetry.unopened(TOO_LARGE);
-                    (version, None)
-                }
-                Begun::Stale(found) => (found.version, self.open_found(&key, &found)),
-                Begun::Live(found) => match self.open_found(&key, &found) {
-                    Some((value, _)) => return Ok(Look::Found(Fetched::Hit(value))),
-                    None => (found.version, None),
-                },
-            };
-            let begun = Instant::now();
-            let lease = self.take_over(&key, version).await;
-            Ok(match (lease, value) {
-                (Ok(Some(lease)), Some((value, _))) => {
-                    Look::Found(Fetched::Refresh(value, fill(version, lease, begun)))
-                }
-                (Ok(Some(lease)), None) => Look::Found(Fetched::Vacant(fill(version, lease, begun))),
-                // Where the lock can't be reached, the value is as good as it was.
-                (Ok(None) | Err(_), Some((value, _))) => Look::Found(Fetched::Stale(value)),
-                (Ok(None), None) => Look::Held(key),
-                (Err(error), None) => return Err(error.into()),
-            })
-        })
-        .await
-    }
-
-    /// Takes the lock of an entry; `None` where somebody else has it.
-    async fn take_over(&self, key: &StorageKey, version: u64) -> Result<Option<Lease>, backend::Error> {
-        if self.0.shared.flights.is_computing(key) {
-            return Ok(None);
-        }
-        let lock = refresh_lock(key, version);
-        Ok(match self.begin(&lock).await? {
-            Begun::Won(version) => Some(Lease { key: lock, version }),
-            _ => None,
-        })
-    }
-
-    fn begin(&self, key: &StorageKey) -> Begin {
-        Begin::new(&self.0.shared.backend, key, self.0.shared.config.fill_lease)
-    }
-
-    fn fill(
-        &self,
-        (guest_key, key): (&str, &StorageKey),
-        version: u64,
-        lease: Lease,
-        grace_seconds: u16,
-        begun: Instant,
-    ) -> Fill {
-        let ends = begun + self.0.shared.config.fill_lease;
-        let seat = self.0.shared.flights.join(key);
-        seat.compute(ends);
-        Fill(Box::new(Held {
-            cache: self.clone(),
-            guest_key: guest_key.to_owned(),
-            key: *key,
-            version,
-            lease,
-            ends,
-            grace_seconds,
-            seat: Some(seat),
-            runtime: Handle::try_current().ok(),
-        }))
     }
 }
 
@@ -305,7 +220,7 @@ impl Fill {
         let before = seat.now();
         let is_stored = fill.cache.under_generations(store).await? == StoreOutcome::Stored;
         if is_stored
-            && seat.has_company()
+            && seat.is_awaited()
             && let Some(value) = Value::from_bytes(kind, bytes.clone())
         {
             seat.land(before, News::Value(value));

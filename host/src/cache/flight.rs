@@ -30,6 +30,10 @@ const STRIPES: usize = 64;
 const POLL_FIRST: Duration = Duration::from_millis(10);
 const POLL_MAX: Duration = Duration::from_millis(100);
 
+/// The same while a fill of this host is open, whose end wakes everybody: in case it was lost, and somebody
+/// else has stored a value or is about to.
+const POLL_HELD: Duration = Duration::from_millis(250);
+
 /// All flights of a host.
 pub(super) struct Flights([Mutex<HashMap<StorageKey, Flight>>; STRIPES]);
 
@@ -50,6 +54,8 @@ type Moment = u64;
 
 struct State {
     now: Moment,
+    /// How many seats are those of callers who wait.
+    waiting: u32,
     /// The caller of this host who computes the value: the moment at which it sat down, and until when its
     /// right holds at the latest.
     computing: Option<(Moment, Instant)>,
@@ -69,20 +75,28 @@ impl State {
     fn new() -> Self {
         let look_at = Instant::now() + random::jittered(POLL_FIRST);
         let poll = POLL_FIRST * 2;
-        Self { now: 0, computing: None, look_at, poll, given_back: 0, passes: 0, landing: None }
+        Self { now: 0, waiting: 0, computing: None, look_at, poll, given_back: 0, passes: 0, landing: None }
     }
 
     /// The right was given back. Once, that is a failure, and the next one has it. What comes to nothing
     /// again and again is no value to wait for: each time twice as many as before are let go.
     fn give_back(&mut self) {
         self.given_back += 1;
-        self.passes = 1_u32.checked_shl(self.given_back).unwrap_or(u32::MAX) - 2;
+        self.passes = (1_u32.checked_shl(self.given_back).unwrap_or(u32::MAX) - 2).min(self.waiting);
+    }
+
+    /// Nobody waits any more: nothing is kept for those who come later.
+    fn empty(&mut self) {
+        (self.given_back, self.passes, self.landing) = (0, 0, None);
+    }
+
+    fn is_held(&self) -> bool {
+        self.computing.is_some_and(|(_, until)| Instant::now() < until)
     }
 
     /// When to look, as things are.
     fn next_look(&self) -> Instant {
-        let is_open = |(_, until): &(Moment, Instant)| Instant::now() < *until;
-        self.computing.filter(is_open).map_or(self.look_at, |(_, until)| until)
+        self.computing.map_or(self.look_at, |(_, until)| self.look_at.min(until))
     }
 }
 
@@ -108,6 +122,7 @@ pub(super) struct Seat {
     key: StorageKey,
     shared: Arc<Shared>,
     taken: Moment,
+    waits: bool,
 }
 
 /// Why a wait has ended.
@@ -132,8 +147,17 @@ impl Flights {
         Self(std::array::from_fn(|_| Mutex::default()))
     }
 
-    /// Takes a seat.
+    /// Takes the seat of somebody who has the right to compute.
     pub(super) fn join(self: &Arc<Self>, key: &StorageKey) -> Seat {
+        self.sit(key, false)
+    }
+
+    /// Takes the seat of somebody who waits.
+    pub(super) fn queue(self: &Arc<Self>, key: &StorageKey) -> Seat {
+        self.sit(key, true)
+    }
+
+    fn sit(self: &Arc<Self>, key: &StorageKey, waits: bool) -> Seat {
         let mut flights = self.lock(key);
         let flight = flights.entry(*key).or_insert_with(|| {
             let shared =
@@ -143,17 +167,14 @@ impl Flights {
         flight.seats += 1;
         let shared = Arc::clone(&flight.shared);
         drop(flights);
-        let taken = shared.tick();
-        Seat { flights: Arc::clone(self), key: *key, shared, taken }
+        let taken = shared.tick(u32::from(waits));
+        Seat { flights: Arc::clone(self), key: *key, shared, taken, waits }
     }
 
     /// Whether a fill of this host is open.
     pub(super) fn is_computing(&self, key: &StorageKey) -> bool {
         let flight = self.lock(key).get(key).map(|flight| Arc::clone(&flight.shared));
-        flight.is_some_and(|shared| {
-            let computing = shared.state.borrow().computing;
-            computing.is_some_and(|(_, until)| Instant::now() < until)
-        })
+        flight.is_some_and(|shared| shared.state.borrow().is_held())
     }
 
     fn lock(&self, key: &StorageKey) -> MutexGuard<'_, HashMap<StorageKey, Flight>> {
@@ -165,11 +186,12 @@ impl Flights {
 }
 
 impl Shared {
-    /// A new moment, after all that were.
-    fn tick(&self) -> Moment {
+    /// A new moment, after all that were, with so many more who wait.
+    fn tick(&self, more: u32) -> Moment {
         let mut now = 0;
         self.state.send_if_modified(|state| {
             state.now += 1;
+            state.waiting += more;
             now = state.now;
             false
         });
@@ -183,14 +205,30 @@ impl Seat {
         &self.key
     }
 
-    /// Whether anybody else has a seat.
-    pub(super) fn has_company(&self) -> bool {
-        self.flights.lock(&self.key).get(&self.key).is_some_and(|flight| flight.seats > 1)
+    /// Whether anybody waits.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.shared.state.borrow().waiting > 0
     }
 
     /// Says that the seat's owner computes the value, until then at the latest.
     pub(super) fn compute(&self, until: Instant) {
-        self.shared.state.send_modify(|state| state.computing = Some((self.taken, until)));
+        self.shared.state.send_modify(|state| self.take_over(state, until));
+    }
+
+    /// The same, unless somebody else of this host does already.
+    pub(super) fn compute_alone(&self, until: Instant) -> bool {
+        self.shared.state.send_if_modified(|state| {
+            let is_free = !state.is_held();
+            if is_free {
+                self.take_over(state, until);
+            }
+            is_free
+        })
+    }
+
+    fn take_over(&self, state: &mut State, until: Instant) {
+        state.computing = Some((self.taken, until));
+        state.look_at = Instant::now() + random::jittered(POLL_HELD);
     }
 
     /// Says that the seat's owner computes no longer, and has not given its right back.
@@ -212,12 +250,18 @@ impl Seat {
 
     /// The present moment: who sits down later is not handed what is asked for now.
     pub(super) fn now(&self) -> Moment {
-        self.shared.tick()
+        self.shared.tick(0)
     }
 
-    /// Hands a value to all who sat before that moment.
+    /// Hands a value to all who wait since before that moment. It is kept for as long as any of them waits.
     pub(super) fn land(&self, before: Moment, news: News) {
-        self.shared.state.send_modify(|state| state.landing = Some(Landing { before, news }));
+        self.shared.state.send_if_modified(|state| {
+            let is_awaited = state.waiting > 0;
+            if is_awaited {
+                state.landing = Some(Landing { before, news });
+            }
+            is_awaited
+        });
     }
 
     /// Waits until there is news, or it is this caller's turn to ask.
@@ -252,7 +296,7 @@ impl Seat {
     /// What there is to know; `None` where this caller is let go.
     async fn news(&self, watched: &mut watch::Receiver<State>) -> Option<News> {
         loop {
-            let of_use = |state: &State| state.passes > 0 || self.news_in(state).is_some();
+            let of_use = |state: &State| state.passes > 0 || self.is_for_us(state.landing.as_ref());
             // There is a sender for as long as there is a seat.
             let news = watched.wait_for(of_use).await.ok().map(|state| self.news_in(&state))?;
             if news.is_some() || self.takes_a_pass() {
@@ -272,8 +316,12 @@ impl Seat {
     }
 
     fn news_in(&self, state: &State) -> Option<News> {
-        let landing = state.landing.as_ref().filter(|landing| self.taken < landing.before);
+        let landing = state.landing.as_ref().filter(|landing| self.is_for_us(Some(landing)));
         landing.map(|landing| landing.news.clone())
+    }
+
+    fn is_for_us(&self, landing: Option<&Landing>) -> bool {
+        landing.is_some_and(|landing| self.taken < landing.before)
     }
 }
 
@@ -286,7 +334,8 @@ impl Turn<'_> {
     /// Leaves the next look to another time, as the value is not there yet.
     pub(super) fn put_off(&self) {
         self.seat.shared.state.send_if_modified(|state| {
-            state.look_at = Instant::now() + random::jittered(state.poll);
+            let poll = if state.is_held() { POLL_HELD } else { state.poll };
+            state.look_at = Instant::now() + random::jittered(poll);
             state.poll = (state.poll * 2).min(POLL_MAX);
             false
         });
@@ -304,6 +353,15 @@ impl Drop for Seat {
         }
         drop(flights);
         self.end(State::give_back);
+        if self.waits {
+            self.shared.state.send_if_modified(|state| {
+                state.waiting -= 1;
+                if state.waiting == 0 {
+                    state.empty();
+                }
+                false
+            });
+        }
     }
 }
 

@@ -8,9 +8,14 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 
 use crate::backend::{self, Backend, Begun};
+use crate::limits::GIVE_BACKS_MAX;
 use crate::stored::StorageKey;
+
+/// An instance that is ended may leave a thousand fills; their giving back must not fill the connections.
+static AT_ONCE: Semaphore = Semaphore::const_new(GIVE_BACKS_MAX);
 
 /// The placeholder that a fill is held by: under the key itself, or under the lock of what is there.
 #[derive(Clone, Copy)]
@@ -22,6 +27,8 @@ pub(super) struct Lease {
 impl Lease {
     /// Gives it back, whose owner is gone.
     pub(super) async fn give_back(self, backend: &dyn Backend) {
+        // It is never closed.
+        let _one_of_few = AT_ONCE.acquire().await;
         if backend.abandon_fill(&self.key, self.version).await.is_err() {
             tracing::debug!("a fill could not be given back; it ends with its lease");
         }

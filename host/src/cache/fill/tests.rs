@@ -11,8 +11,8 @@ use crate::cache::Cache;
 use crate::config::{Config, OnUnavailable};
 use crate::scope::Partition;
 
-/// What one look takes at most: two exchanges, beside the generation numbers.
-const LOOK: Duration = WAY.saturating_mul(6);
+/// What one look takes at most: three exchanges, beside the generation numbers.
+const LOOK: Duration = WAY.saturating_mul(8);
 
 const LEASE: Duration = Duration::from_secs(10);
 
@@ -131,6 +131,50 @@ async fn a_fill_of_one_tenant_is_nothing_to_another() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_value_is_not_kept_for_those_who_do_not_wait() {
+    let cache = acme(&Cache::in_memory());
+    let _lost = vacant(&cache).await;
+    cache.delete("k").await.expect("reachable");
+    let bytes = bytes::Bytes::from(vec![7; 1 << 20]);
+    let mut fill = vacant(&cache).await;
+    assert!(fill.complete(Value::Bytes(bytes.clone()), None).await.expect("reachable"));
+    drop(fill);
+    cache.delete("k").await.expect("reachable");
+    assert!(bytes.is_unique(), "a lost fill keeps it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fill_that_is_lost_keeps_nobody_from_the_value() {
+    let (slow, here) = host();
+    let there = acme(&slow.host(config()));
+    let _lost = vacant(&here).await;
+    there.delete("k").await.expect("reachable");
+    let mut fill = vacant(&there).await;
+    let waiter = here.clone();
+    let waiter = tokio::spawn(async move { waiter.fetch("k", 0, WAIT).await.expect("reachable") });
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(fill.complete("v".into(), None).await.expect("reachable"));
+    let begun = Instant::now();
+    let fetched = waiter.await.expect("no panic");
+    assert!(matches!(fetched, Fetched::Hit(_)), "{fetched:?}");
+    assert!(begun.elapsed() < Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn failures_of_long_ago_let_nobody_go() {
+    let (_slow, cache) = host();
+    let _lost = vacant(&cache).await;
+    cache.delete("k").await.expect("reachable");
+    for _ in 0..12 {
+        vacant(&cache).await.abandon().await.expect("reachable");
+    }
+    let _good = vacant(&cache).await;
+    let begun = Instant::now();
+    assert!(matches!(cache.fetch("k", 0, WAIT).await, Ok(Fetched::Busy)));
+    assert!(begun.elapsed() >= WAIT, "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_right_that_is_dropped_goes_to_whoever_waits() {
     let (_slow, cache) = host();
     let fill = vacant(&cache).await;
@@ -246,6 +290,27 @@ async fn a_refresh_that_is_given_back_goes_to_the_next_and_one_that_dies_ends_wi
     assert!(is_stale(&refresh(&here).await));
     tokio::time::sleep(LEASE).await;
     assert!(matches!(refresh(&here).await, Fetched::Refresh(..)));
+}
+
+/// As where the lock is on another server than the entry.
+#[tokio::test(start_paused = true)]
+async fn where_the_lock_can_not_be_reached_each_host_refreshes_for_itself_and_one_stores() {
+    let (slow, here) = host();
+    let there = acme(&slow.host(config()));
+    stale(&here).await;
+    slow.fail_all_but(here.storage_key("k").await.expect("reachable"));
+    let mut fills = Vec::new();
+    for cache in [&here, &there] {
+        let fetched = cache.fetch("k", 60, Duration::ZERO).await.expect("reachable");
+        let Fetched::Refresh(_, fill) = fetched else { panic!("{fetched:?}") };
+        assert!(is_stale(&cache.fetch("k", 60, Duration::ZERO).await.expect("reachable")));
+        fills.push(fill);
+    }
+    let mut stored = 0;
+    for mut fill in fills {
+        stored += u32::from(fill.complete("new".into(), None).await.expect("reachable"));
+    }
+    assert_eq!(stored, 1);
 }
 
 #[tokio::test(start_paused = true)]

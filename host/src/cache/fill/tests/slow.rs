@@ -9,7 +9,7 @@ use rand::{RngExt, SeedableRng};
 use tokio::time::sleep;
 
 use super::*;
-use crate::backend::{Backend, Memory, Step, Versioned};
+use crate::backend::{self, Backend, Begun, Memory, Step, Versioned};
 use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -32,6 +32,8 @@ struct State {
     /// Fills that somebody may hold: the lease's version, and when it ends.
     held: HashMap<StorageKey, (u64, Instant)>,
     is_down: bool,
+    /// The only key that a fill can be begun of, if there is one.
+    only: Option<StorageKey>,
 }
 
 impl Slow {
@@ -39,7 +41,7 @@ impl Slow {
         let clock = Clock::manual();
         let memory = Memory::new(16 << 20, clock.clone());
         let dice = StdRng::seed_from_u64(seed);
-        let state = Mutex::new(State { dice, held: HashMap::new(), is_down: false });
+        let state = Mutex::new(State { dice, held: HashMap::new(), is_down: false, only: None });
         Arc::new(Self { memory, clock, begun: Instant::now(), state })
     }
 
@@ -51,6 +53,11 @@ impl Slow {
     /// Whether it can't be reached, from now on.
     pub(super) fn fail(&self, is_down: bool) {
         self.state.lock().expect("no panic").is_down = is_down;
+    }
+
+    /// What a fill of any other key would be begun on can't be reached, from now on.
+    pub(super) fn fail_all_but(&self, key: StorageKey) {
+        self.state.lock().expect("no panic").only = Some(key);
     }
 
     async fn way(&self) -> Result<(), backend::Error> {
@@ -138,6 +145,10 @@ impl Backend for Slow {
     }
 
     async fn begin_fill(&self, key: &StorageKey, lease: Duration) -> Result<Begun, backend::Error> {
+        let only = self.state.lock().expect("no panic").only;
+        if only.is_some_and(|only| only != *key) {
+            return Err(backend::Error::Unavailable { reason: "for the test".to_owned() });
+        }
         let begin = async {
             let begun = self.memory.begin_fill(key, lease).await;
             if let Ok(Begun::Won(version)) = begun {
