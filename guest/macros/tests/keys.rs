@@ -1,4 +1,5 @@
 //! Which calls share a key: what `#[cached]` writes is run with a `Memo` that tells its key.
+#![allow(dead_code, reason = "a `Memo` has more than its key, and the traits more than is called")]
 
 use std::future::Future;
 use std::pin::pin;
