@@ -15,7 +15,7 @@ use crate::store::{Store, check_key};
 use crate::under_way::may_open;
 
 pub use crate::cache::open;
-pub use key::{Argument, call_key, written_key};
+pub use key::{Argument, call_key, method_path, written_key};
 pub use returns::{AnyReturn, IsResult, Returns, with_errors};
 
 /// One call of a `#[cached]` function: where its result belongs, and how it is stored.

@@ -180,10 +180,15 @@ fn key(cached: &Cached) -> TokenStream {
     }
     let name = &sig.ident;
     // The companions' type has the function's path, with that of a function that it stands in. Of a
-    // method the type is a part, or the methods of two types in one module would share a key.
+    // method the type is a part, or the methods of two types in one module would share a key; and so is
+    // the place of its definition, or those that two traits provide for one type would.
     let path = if cached.is_method {
-        let format = format!("{{}}::{name}");
-        quote!(&::std::format!(#format, ::core::any::type_name::<Self>()))
+        let name = name.to_string();
+        quote!(&{
+            fn here() {}
+            let here = ::core::any::type_name_of_val(&here);
+            #krate::memoize::method_path(::core::any::type_name::<Self>(), here, #name)
+        })
     } else {
         quote!(::core::any::type_name::<#name>())
     };

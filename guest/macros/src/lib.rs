@@ -88,10 +88,23 @@ use proc_macro::TokenStream;
 ///
 /// By default it is the function's path and its arguments, as in `fx::rates::rate("USD")`, such that
 /// different arguments never share an entry. So arguments implement `Serialize`, and those that don't, or
-/// that don't matter, are left out with `skip`. `self` is left out, but not its type; types and constants
-/// that a generic function takes are parts of the key. Where a key would be too long it ends in a hash.
-/// Two functions of one name in different blocks of one function have the same path, and share entries: give
-/// them other names.
+/// that don't matter, are left out with `skip`. Types and constants that a generic function takes are parts
+/// of the key. Where a key would be too long it ends in a hash.
+///
+/// Different are arguments that serialise differently. Fields under `#[serde(skip)]` don't count, and maps
+/// with the same entries are the same in any order.
+///
+/// **Two values of a type share an entry unless `key` names what tells them apart**: of a method, `self` is
+/// left out. Its type is in, and where the method is defined, so methods of one name from several traits
+/// share nothing. What type arguments a trait has can't be seen: the methods that a generic trait provides,
+/// and those of a generic `impl` of it, need a `key`.
+///
+/// Functions of one name in sibling blocks or closures of one function have the same path, and share
+/// entries, and so may one in a function and one in a module or type of that function's name: give them
+/// other names.
+///
+/// Raise the `version` where you add `cache_err` or take it away: entries from before may read as something
+/// else.
 ///
 /// Two extensions of one tenant share entries where crate, module, function and arguments have the same
 /// names; a `namespace` keeps them apart.
@@ -99,6 +112,10 @@ use proc_macro::TokenStream;
 /// With `key` it is that text, which other code can use as well. It takes arguments as `format!` does,
 /// and fields of them and of `self`: `"{self.region}/{account.id:08}"`. Each argument must be named in it
 /// or skipped. A version is added as `@2`.
+///
+/// It is as unambiguous as you write it: with `"{a}:{b}"`, `"x:y"` and `"z"` have the key of `"x"` and
+/// `"y:z"`. Where users choose the text of several arguments, put what is fixed or numeric between, or use
+/// the default key.
 ///
 /// ```
 /// use strongroom::{Error, Ttl, cached, stack_cache};

@@ -4,6 +4,9 @@
 //! path [ "@" version ] [ "<" types and constants ">" ] "(" arguments ")"
 //! ```
 //!
+//! The path is the function's. A method's is `Type::name`, or `<Type>definition::name` where it is not
+//! defined in an `impl Type` beside the type, as in `<fx::Bank>fx::Named::label()`.
+//!
 //! Different arguments have different texts, which `text` sees to. A text that is too long for a key
 //! keeps its head and ends in a hash of the whole; it is longer than every text that is kept as it is, so
 //! that the two never meet.
@@ -59,6 +62,25 @@ pub fn call_key(
     }
     list(&mut text, '(', arguments, ')')?;
     Ok(bounded(text))
+}
+
+/// The path of a method: of which type it is, and where it is defined.
+///
+/// The type alone won't do, since it may have methods of one name from several traits, and one of its own.
+/// `here` is the path of a function in the method or in a companion of it.
+pub fn method_path(of: &str, here: &str, name: &str) -> String {
+    let mut method = here.strip_suffix("::here").unwrap_or(here);
+    // The body of an `async fn`.
+    while let Some(outer) = method.strip_suffix("::{{closure}}") {
+        method = outer;
+    }
+    // Without the last name, which may be a companion's.
+    let definition = method.rsplit_once("::").map_or(method, |(definition, _)| definition);
+    if definition == of {
+        return format!("{of}::{name}");
+    }
+    // Such a type is never followed by `::`, as it is where the path of a type itself begins with `<`.
+    format!("<{of}>{definition}::{name}")
 }
 
 /// A key that the author wrote, with the version where there is one.
@@ -117,6 +139,45 @@ mod tests {
         );
         assert_eq!(written_key("rate:USD".into(), None), "rate:USD");
         assert_eq!(written_key("rate:USD".into(), Some(2)), "rate:USD@2");
+    }
+
+    // What rustc 1.95 calls them.
+    #[test]
+    fn the_path_of_a_method_says_where_it_is_defined() {
+        for (of, here, path) in [
+            // In the module of the type; of an `async fn`; of a companion.
+            ("fx::Bank", "fx::Bank::rate::here", "fx::Bank::rate"),
+            ("fx::Bank", "fx::Bank::rate::{{closure}}::here", "fx::Bank::rate"),
+            ("fx::Bank", "fx::Bank::rate::{{closure}}::{{closure}}::here", "fx::Bank::rate"),
+            ("fx::Bank", "fx::Bank::rate_invalidate::here", "fx::Bank::rate"),
+            ("fx::Cow<'_>", "fx::Cow<'_>::rate::here", "fx::Cow<'_>::rate"),
+            // Generic, and for one of its types.
+            ("fx::Of<u8>", "fx::Of<_>::rate::here", "<fx::Of<u8>>fx::Of<_>::rate"),
+            ("fx::Of<u8>", "fx::Of<u8>::rate::here", "fx::Of<u8>::rate"),
+            ("fx::Some<4>", "fx::Some<N>::rate::here", "<fx::Some<4>>fx::Some<N>::rate"),
+            // In another module.
+            ("fx::Bank", "fx::a::<impl fx::Bank>::rate::here", "<fx::Bank>fx::a::<impl fx::Bank>::rate"),
+            ("dyn fx::A", "<dyn fx::A>::rate::here", "<dyn fx::A><dyn fx::A>::rate"),
+            // In the `impl` of a trait.
+            ("fx::Bank", "<fx::Bank as fx::A>::rate::here", "<fx::Bank><fx::Bank as fx::A>::rate"),
+            ("fx::Bank", "<fx::Bank as fx::B<u8>>::rate::here", "<fx::Bank><fx::Bank as fx::B<u8>>::rate"),
+            ("[u8]", "<[u8] as fx::A>::rate::{{closure}}::here", "<[u8]><[u8] as fx::A>::rate"),
+            // Provided by a trait.
+            ("fx::Bank", "fx::A::rate::here", "<fx::Bank>fx::A::rate"),
+            ("fx::Bank", "fx::B::rate::{{closure}}::here", "<fx::Bank>fx::B::rate"),
+            ("u32", "fx::A::rate_refresh::here", "<u32>fx::A::rate"),
+            // In a function, and in a closure there.
+            ("fx::f::Bank", "fx::f::Bank::rate::here", "fx::f::Bank::rate"),
+            (
+                "fx::f::{{closure}}::Bank",
+                "fx::f::{{closure}}::Bank::rate::here",
+                "fx::f::{{closure}}::Bank::rate",
+            ),
+            ("<u8 as fx::A>::f::Bank", "<u8 as fx::A>::f::Bank::rate::here", "<u8 as fx::A>::f::Bank::rate"),
+            ("fx::Bank", "fx::f::<impl fx::Bank>::rate::here", "<fx::Bank>fx::f::<impl fx::Bank>::rate"),
+        ] {
+            assert_eq!(method_path(of, here, "rate"), path, "{of} {here}");
+        }
     }
 
     #[test]

@@ -44,6 +44,12 @@ impl ser::Error for Refused {
 
 type Written = Result<(), Refused>;
 
+/// Whether a name can stand as it is: ASCII letters, digits and `_`, with a letter first.
+fn is_plain(name: &str) -> bool {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(is_word)
+}
+
 impl<'a> Text<'a> {
     fn raw(self, text: impl fmt::Display) -> Written {
         write!(self.0, "{text}").map_err(|_| Refused)
@@ -63,19 +69,19 @@ impl<'a> Text<'a> {
         self.0.push(mark);
     }
 
-    /// A field or variant; whatever is no identifier is quoted.
+    /// A field or variant; whatever is no plain word is quoted.
     fn name(self, name: &str) {
-        let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        if name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(is_word) {
+        if is_plain(name) {
             self.0.push_str(name);
         } else {
             self.quoted('"', name);
         }
     }
 
-    /// A type; a `#` goes before one that could be taken for something else, such as `none`.
+    /// A type; a `#` goes before one that could be taken for something else, such as `none`, or for a
+    /// string, as it will be quoted.
     fn type_name(self, name: &str) {
-        if !name.starts_with(|c: char| c.is_ascii_uppercase()) {
+        if !is_plain(name) || !name.starts_with(|c: char| c.is_ascii_uppercase()) {
             self.0.push('#');
         }
         self.name(name);
@@ -213,7 +219,7 @@ impl<'a> Serializer for Text<'a> {
     }
 
     fn serialize_map(self, _: Option<usize>) -> Result<Entries<'a>, Refused> {
-        Ok(Entries { to: self.0, key: String::new(), entries: Vec::new() })
+        Ok(Entries { to: self.0, key: None, entries: Vec::new() })
     }
 
     fn serialize_struct(self, name: &'static str, _: usize) -> Result<Parts<'a>, Refused> {

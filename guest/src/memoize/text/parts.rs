@@ -130,7 +130,7 @@ impl SerializeStructVariant for Parts<'_> {
 pub(crate) struct Entries<'a> {
     pub(super) to: &'a mut String,
     /// The key whose value is next.
-    pub(super) key: String,
+    pub(super) key: Option<String>,
     pub(super) entries: Vec<(String, String)>,
 }
 
@@ -139,18 +139,24 @@ impl SerializeMap for Entries<'_> {
     type Error = Refused;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Written {
-        self.key.clear();
-        key.serialize(Text(&mut self.key))
+        let mut text = String::new();
+        key.serialize(Text(&mut text))?;
+        // The one before has got its value.
+        if self.key.replace(text).is_some() { Err(Refused) } else { Ok(()) }
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Written {
+        let key = self.key.take().ok_or(Refused)?;
         let mut text = String::new();
         value.serialize(Text(&mut text))?;
-        self.entries.push((std::mem::take(&mut self.key), text));
+        self.entries.push((key, text));
         Ok(())
     }
 
     fn end(mut self) -> Written {
+        if self.key.is_some() {
+            return Err(Refused);
+        }
         // Stable, so that a key that comes twice keeps the order of its values.
         self.entries.sort_by(|(left, _), (right, _)| left.cmp(right));
         let entries: Vec<_> = self.entries.iter().map(|(key, value)| format!("{key}:{value}")).collect();

@@ -45,6 +45,13 @@ enum Currency {
 #[serde(rename = "none")]
 struct Nothing;
 
+#[derive(Serialize)]
+#[serde(rename = "Foo bar")]
+struct TwoWords;
+
+#[derive(Serialize)]
+struct Straße(u8);
+
 /// What `serde_bytes` does.
 struct Bytes(&'static [u8]);
 
@@ -73,6 +80,8 @@ fn each_kind_has_its_text() {
     assert_eq!(text(&[0; 0]), "(,)");
     assert_eq!(text(&Unit), "Unit");
     assert_eq!(text(&Nothing), "#none");
+    assert_eq!(text(&TwoWords), r##"#"Foo bar""##);
+    assert_eq!(text(&Straße(1)), r##"#"Straße"(1)"##);
     assert_eq!(text(&Cents(5)), "Cents(5)");
     assert_eq!(text(&Pair(1, "a")), r#"Pair(1,"a")"#);
     assert_eq!(text(&Point { x: 1.0, y: 0.5 }), r#"Point{x:1.0,"the y":0.5}"#);
@@ -103,6 +112,28 @@ fn a_map_has_no_order() {
 }
 
 #[test]
+fn a_map_has_a_value_for_each_key() {
+    use serde::ser::SerializeMap as _;
+
+    /// Its keys, and after each how many values are said to be its.
+    struct Odd<'a>(&'a [(u8, usize)]);
+    impl Serialize for Odd<'_> {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let mut map = serializer.serialize_map(None)?;
+            for (key, values) in self.0 {
+                map.serialize_key(key)?;
+                (0..*values).try_for_each(|value| map.serialize_value(&value))?;
+            }
+            map.end()
+        }
+    }
+    assert_eq!(text(&Odd(&[(2, 1), (1, 1)])), "{1:0,2:0}");
+    for odd in [[(1, 1), (2, 0)], [(1, 0), (2, 1)], [(1, 2), (2, 1)]] {
+        assert!(Odd(&odd).serialize(Text(&mut String::new())).is_err());
+    }
+}
+
+#[test]
 fn where_one_argument_ends_and_the_next_begins_is_no_matter_of_taste() {
     assert_ne!(text(&("ab", "c")), text(&("a", "bc")));
     assert_ne!(text(&("a\",\"b", "c")), text(&("a", "b\",\"c")));
@@ -110,6 +141,7 @@ fn where_one_argument_ends_and_the_next_begins_is_no_matter_of_taste() {
     assert_ne!(text(&vec!["a,b"]), text(&vec!["a", "b"]));
     assert_ne!(text("1"), text(&1));
     assert_ne!(text("none"), text(&None::<u8>));
+    assert_ne!(text("Foo bar"), text(&TwoWords));
     assert_ne!(text("x"), text(&'x'));
     assert_ne!(text("x"), text(&Bytes(b"x")));
     assert_ne!(text(&Some(())), text(&None::<()>));
@@ -229,14 +261,14 @@ impl Data {
 /// Few characters, and those that mean something here, so that texts come close to each other.
 fn words() -> impl Strategy<Value = String> {
     proptest::collection::vec(
-        proptest::sample::select(vec!['a', '"', '\'', '\\', ',', '(', ')', 'n', '\n', '\u{1}']),
+        proptest::sample::select(vec!['A', 'a', '"', '\'', '\\', ',', '(', ')', 'n', '\n', '\u{1}']),
         0..4,
     )
     .prop_map(String::from_iter)
 }
 
 fn names() -> impl Strategy<Value = &'static str> {
-    proptest::sample::select(vec!["A", "B", "a", "none", "some", "", "A::B", "a,b", "\"", "#a", "1"])
+    proptest::sample::select(vec!["A", "B", "a", "none", "some", "", "A::B", "A,a", "a,b", "\"", "#a", "1"])
 }
 
 fn data() -> impl Strategy<Value = Data> {

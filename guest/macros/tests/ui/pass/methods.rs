@@ -12,7 +12,7 @@ struct Bank<T> {
 }
 
 impl<T: Clone + std::fmt::Display> Bank<T> {
-    #[cached(timeout = 600)]
+    #[cached(timeout = 600, key = "{self.region}:{currency}")]
     fn rate(&self, currency: &str) -> String {
         format!("{}{currency}", self.region)
     }
@@ -32,8 +32,8 @@ impl<T: Clone + std::fmt::Display> Bank<T> {
     }
 
     #[cached(timeout = 600)]
-    fn shared(self: Arc<Self>) -> usize {
-        Arc::strong_count(&self)
+    fn shared(self: Arc<Self>, day: u32) -> u32 {
+        day
     }
 
     #[cached(timeout = 600, in_impl)]
@@ -60,19 +60,13 @@ impl Bank<u8> {
 }
 
 trait Named {
-    fn id(&self) -> u32;
-
     #[cached(timeout = 600)]
-    fn label(&self) -> String {
-        self.id().to_string()
+    fn kind(&self) -> String {
+        std::any::type_name::<Self>().to_owned()
     }
 }
 
-impl Named for u32 {
-    fn id(&self) -> u32 {
-        *self
-    }
-}
+impl Named for u32 {}
 
 fn main() {
     let bank = Bank { region: 7 };
@@ -81,11 +75,11 @@ fn main() {
     assert!(bank.rate_invalidate("USD").is_err());
     assert_eq!((bank.name(1, "x"), bank.name(1, "")), (Ok("71".into()), Err(std::fmt::Error)));
     assert_eq!(Box::new(bank.clone()).owned(8), 1);
-    assert_eq!(Arc::new(bank.clone()).shared(), 1);
+    assert_eq!(Arc::new(bank.clone()).shared(1), 1);
     assert!(Bank::<u8>::is_open(1) && Bank::<u8>::is_open_uncached(1));
     assert_eq!(Bank::new(7), Bank::new_uncached(7));
     assert_eq!(Bank::count(), 3);
-    assert_eq!((5.label(), 5.label_refresh()), ("5".into(), "5".into()));
+    assert_eq!((5.kind(), 5.kind_refresh()), ("u32".into(), "u32".into()));
     drop(bank.later(1));
     drop(bank.later_refresh(1));
 }
