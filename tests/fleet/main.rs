@@ -24,11 +24,7 @@ struct Orders(HashMap<String, String>);
 impl Orders {
     fn read() -> Self {
         let orders = std::env::args().skip(1);
-        Self(
-            orders
-                .filter_map(|order| Some(order.split_once('=').map(|(a, b)| (a.into(), b.into()))?))
-                .collect(),
-        )
+        Self(orders.filter_map(|order| order.split_once('=').map(|(a, b)| (a.into(), b.into()))).collect())
     }
 
     fn text(&self, name: &str) -> &str {

@@ -7,7 +7,10 @@
 //! | a placeholder | | what the holder stores; waits for it (see `flight`), and may get the fill then |
 //! | an entry within its grace | nobody has its lock | it, and a fill |
 //! | | somebody has | it |
+//! | | its lock can't be reached | it, and a fill, which one caller of each host has |
 //! | an entry that can't be opened | | as if there were nothing, by way of the lock |
+//!
+//! A fetch begins with a plain read: most find a value, and that is the cheapest way to it.
 //!
 //! A fill stores under the version of what it was begun over, placeholder or entry. So what was written,
 //! deleted or cleared meanwhile is never overwritten by something older.

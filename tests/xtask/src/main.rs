@@ -14,7 +14,7 @@ use std::process::{Command, ExitCode};
 type Outcome = Result<(), String>;
 
 const USAGE: &str = "\
-cargo xtask demo    an example extension for two tenants and two sessions, on the in-process cache
+cargo xtask demo    the example extensions for several tenants and sessions, on the in-process cache
 cargo xtask test    everything that CI checks; installs memcached where it can
 cargo xtask soak [--minutes N] [--seed S] [--servers N]
                     hundreds of callers on servers and networks that fail in every way
