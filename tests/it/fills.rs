@@ -28,7 +28,7 @@ async fn an_entry_that_is_too_large_to_be_read_is_computed_anew() {
         let generous = connect(config(), &server).await.open(&partition, None).expect("opens");
         generous.set("k", noise(100_000).into(), None).await.expect("reachable");
 
-        let small = config().value_bytes_max(1000).expect("allowed");
+        let small = config().value_bytes_max(2000).expect("allowed");
         let small = connect(small, &server).await.open(&partition, None).expect("opens");
         let fetched = small.fetch("k", 0, Duration::ZERO).await.expect("reachable");
         let Fetched::Vacant(mut fill) = fetched else { panic!("{protocol:?}: {fetched:?}") };
