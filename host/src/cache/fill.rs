@@ -129,10 +129,9 @@ impl ScopedCache {
         let grace_seconds = u16::try_from(grace).map_err(|_| ErrorKind::InvalidTtl)?;
         self.note(key, Asked::Read);
         let wait = wait.min(Duration::from_millis(u64::from(WAIT_MILLISECONDS_MAX)));
-        let begun = Instant::now();
         let fetched = match self.look(key, grace_seconds, First::Read).await {
             Ok(Look::Found(fetched)) => Ok(fetched),
-            Ok(Look::Held(place)) => self.wait(key, grace_seconds, place, begun + wait).await,
+            Ok(Look::Held(place)) => self.wait(key, grace_seconds, place, Instant::now() + wait).await,
             Err(error) => Err(error),
         };
         let fetched = match fetched {

@@ -25,10 +25,10 @@ use crate::value::Value;
 const STRIPES: usize = 64;
 
 /// How long to wait before looking again whether another host has computed a value: the first time, and the
-/// longest, as it doubles each time. Half of it to one and a half, by chance, so a value is at most 150 ms
+/// longest, as it doubles each time. Half of it to one and a half, by chance, so a value is at most 75 ms
 /// late.
 const POLL_FIRST: Duration = Duration::from_millis(10);
-const POLL_MAX: Duration = Duration::from_millis(100);
+const POLL_MAX: Duration = Duration::from_millis(50);
 
 /// The same while a fill of this host is open, whose end wakes everybody: in case it was lost, and somebody
 /// else has stored a value or is about to.
