@@ -94,7 +94,8 @@ impl Cache {
     /// A computation that takes longer than the host's lease, 10 seconds unless configured, is **not
     /// stored**.
     ///
-    /// A `None` is returned and not stored, unless [asked for](ComputeOptions::cache_none).
+    /// A `None` is returned and not stored, unless [asked for](ComputeOptions::cache_none). A `Result` would
+    /// be stored whole, its `Err` included: for one, use [`Cache::get_or_try_set_with`].
     ///
     /// ```no_run
     /// # use strongroom::{Error, Ttl, stack_cache};
