@@ -6,7 +6,7 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout};
 
 use super::{Fetched, Fill, Held};
-use crate::backend::Begun;
+use crate::backend::{Begun, Versioned};
 use crate::cache::ScopedCache;
 use crate::cache::flight::Seat;
 use crate::cache::lease::{Begin, Lease};
@@ -43,14 +43,13 @@ impl ScopedCache {
     ) -> Result<Look, Error> {
         self.read_under_generations(move |keys| async move {
             let key = keys.storage_key(guest_key);
+            let asker = Asker { cache: self, guest_key, key, grace_seconds };
             if first == First::Read
                 && let Some(found) = self.0.shared.backend.get(&key).await?
-                && let Some((value, _)) = self.open_found(&key, &found)
             {
-                return Ok(Look::Found(Fetched::Hit(value)));
+                return asker.live(&found).await;
             }
             let begun = Instant::now();
-            let asker = Asker { cache: self, guest_key, key, grace_seconds };
             match self.begin(&key).await? {
                 Begun::Held => Ok(Look::Held(key)),
                 Begun::Won(version) => {
@@ -65,10 +64,7 @@ impl ScopedCache {
                     let value = self.open_found(&key, &found).map(|(value, _)| value);
                     asker.take_over(found.version, value).await
                 }
-                Begun::Live(found) => match self.open_found(&key, &found) {
-                    Some((value, _)) => Ok(Look::Found(Fetched::Hit(value))),
-                    None => asker.take_over(found.version, None).await,
-                },
+                Begun::Live(found) => asker.live(&found).await,
             }
         })
         .await
@@ -88,6 +84,14 @@ struct Asker<'a> {
 }
 
 impl Asker<'_> {
+    /// A live entry is a hit, unless it can't be opened: then it is to be replaced.
+    async fn live(&self, found: &Versioned) -> Result<Look, Error> {
+        match self.cache.open_found(&self.key, found) {
+            Some((value, _)) => Ok(Look::Found(Fetched::Hit(value))),
+            None => self.take_over(found.version, None).await,
+        }
+    }
+
     /// Takes the lock of what is there: an entry of this version, and its value if that still serves.
     async fn take_over(&self, version: u64, value: Option<Value>) -> Result<Look, Error> {
         let shared = &self.cache.0.shared;

@@ -336,9 +336,12 @@ async fn a_refresh_over_an_entry_that_is_deleted_meanwhile_is_lost() {
 async fn an_entry_that_can_not_be_opened_is_computed_once() {
     let slow = Slow::new(1);
     let keyed = |byte: &str| config().encryption_key(&format!("base64:{}=", byte.repeat(43))).expect("a key");
-    let (mine, theirs) = (acme(&slow.host(keyed("A"))), acme(&slow.host(keyed("E"))));
+    let ours = slow.host(keyed("A"));
+    let (mine, theirs) = (acme(&ours), acme(&slow.host(keyed("E"))));
     theirs.set("k", "sealed".into(), None).await.expect("reachable");
     let mut fill = vacant(&mine).await;
+    let unopened: u64 = ours.stats().unopened.iter().map(|(_, count)| count).sum();
+    assert_eq!(unopened, 1, "counted once");
     assert!(matches!(mine.fetch("k", 0, Duration::ZERO).await.expect("reachable"), Fetched::Busy));
     assert!(fill.complete("v".into(), None).await.expect("reachable"));
     assert_eq!(mine.get("k").await.expect("reachable"), Some("v".into()));
