@@ -56,11 +56,11 @@ pub enum Error {
     #[error("this invocation has no such scope: go on without, or open another scope")]
     NoSuchScope,
 
-    /// Too much was asked in too short a time.
-    #[error("too much was asked of the cache: try again in {} ms", .retry_after.as_millis())]
+    /// Too much was asked in too short a time, or all in all by this invocation. Nothing was changed.
+    #[error("too much was asked of the cache: {}", when(*.retry_after))]
     #[non_exhaustive]
     QuotaExceeded {
-        /// How long to wait before trying again.
+        /// How long to wait before trying again; [`Duration::MAX`]: this invocation can't any more.
         retry_after: Duration,
     },
 
@@ -130,7 +130,10 @@ impl Error {
             wit::Error::AccessDenied => Self::AccessDenied,
             wit::Error::NoSuchScope => Self::NoSuchScope,
             wit::Error::QuotaExceeded(milliseconds) => {
-                Self::QuotaExceeded { retry_after: Duration::from_millis(milliseconds.into()) }
+                let retry_after = Duration::from_millis(milliseconds.into());
+                Self::QuotaExceeded {
+                    retry_after: if milliseconds == u32::MAX { Duration::MAX } else { retry_after },
+                }
             }
             wit::Error::Unavailable => Self::Unavailable,
             wit::Error::TimedOut => Self::TimedOut,
@@ -143,6 +146,14 @@ impl Error {
 
     pub(crate) fn encode<T: ?Sized>() -> Self {
         Self::Encode { given: std::any::type_name::<T>() }
+    }
+}
+
+/// When to try again, in words.
+fn when(retry_after: Duration) -> String {
+    match retry_after {
+        Duration::MAX => "this invocation has reached its limit; go to the source of the value".to_owned(),
+        retry_after => format!("try again in {} ms", retry_after.as_millis()),
     }
 }
 
@@ -173,6 +184,9 @@ mod tests {
         assert!(message(wit::Error::ValueTooLarge(2_097_152)).contains("2097152 bytes"));
         assert!(message(wit::Error::BatchTooLarge(128)).contains("at most 128 keys"));
         assert!(message(wit::Error::QuotaExceeded(250)).contains("in 250 ms"));
+        assert!(
+            message(wit::Error::QuotaExceeded(u32::MAX)).contains("this invocation has reached its limit")
+        );
     }
 
     #[test]

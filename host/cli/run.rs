@@ -197,12 +197,13 @@ fn stats_line(stats: &Stats) -> String {
     };
     let (stale, lost) = (of_these(stats.stale_hits, "stale"), of_these(stats.fills_lost, "lost"));
     format!(
-        "{}{stale}, {}, {}{lost}, {} busy, {unopened} unopened{reasons}, {}",
+        "{}{stale}, {}, {}{lost}, {} busy, {unopened} unopened{reasons}, {}, {} refused",
         counted(stats.hits, "hit", "hits"),
         counted(stats.misses, "miss", "misses"),
         counted(stats.fills, "fill", "fills"),
         stats.busy,
         counted(stats.failures, "failure", "failures"),
+        stats.refused,
     )
 }
 
@@ -220,12 +221,12 @@ mod tests {
     fn statistics_are_a_line() {
         let mut stats = Stats::default();
         (stats.hits, stats.fills) = (1, 1);
-        assert_eq!(stats_line(&stats), "1 hit, 0 misses, 1 fill, 0 busy, 0 unopened, 0 failures");
+        assert_eq!(stats_line(&stats), "1 hit, 0 misses, 1 fill, 0 busy, 0 unopened, 0 failures, 0 refused");
         (stats.hits, stats.stale_hits, stats.fills, stats.fills_lost) = (3, 1, 2, 1);
         stats.unopened = vec![("unknown_key", 2), ("over_bound", 1)];
         assert_eq!(
             stats_line(&stats),
-            "3 hits (1 stale), 0 misses, 2 fills (1 lost), 0 busy, 3 unopened (unknown_key 2, over_bound 1), 0 failures"
+            "3 hits (1 stale), 0 misses, 2 fills (1 lost), 0 busy, 3 unopened (unknown_key 2, over_bound 1), 0 failures, 0 refused"
         );
     }
 }

@@ -2,10 +2,12 @@
 //! namespace.
 //!
 //! The operations lie in `single`, `batch`, `counter` and `fill` (whose callers wait for each other in
-//! `flight`); what every one of them goes through in `pipeline`. What operators see of them lies in `recent`.
+//! `flight`); what every one of them goes through in `pipeline`, and what it has to pass first in `charge`.
+//! What operators see of them lies in `recent`.
 
 mod single;
 mod batch;
+mod charge;
 mod counter;
 mod fill;
 mod flight;
@@ -21,8 +23,11 @@ use crate::clock::Clock;
 use crate::codec::{Codec, CodecOptions, Keyring, Sealer, Secret};
 use crate::config::{Config, check_servers};
 use crate::error::Error;
+use crate::fair::FairQueue;
 use crate::generation::{Generations, Lineage, Numbers};
+use crate::invocation::{Budget, HandleCount};
 use crate::key::{KeyDeriver, PartitionKey, Place};
+use crate::quota::{Account, Accounts};
 use crate::recent::{Recent, Recorder};
 use crate::scope::{Namespace, Partition, Scope};
 use crate::telemetry::{Stats, Telemetry};
@@ -64,6 +69,10 @@ struct Shared {
     telemetry: Telemetry,
     /// Between callers of this host who change one sealed counter.
     turns: Turns,
+    /// What each stack has used.
+    accounts: Accounts,
+    /// Who is next at each server, where there are any.
+    fair: Option<FairQueue>,
     /// What callers of this host wait for, or compute.
     flights: Arc<Flights>,
     /// What was asked for lately, where that is remembered.
@@ -159,6 +168,9 @@ impl Cache {
         let telemetry = Telemetry::default();
         let turns = Turns::new();
         let flights = Arc::new(Flights::new());
+        let accounts = Accounts::new(config.quotas.clone(), config.value_bytes_max, Clock::system());
+        // In this process there is nothing to queue for.
+        let fair = time.map(|_| FairQueue::new(Clock::system()));
         Self(Arc::new(Shared {
             backend,
             memcached,
@@ -167,6 +179,8 @@ impl Cache {
             generations,
             telemetry,
             turns,
+            accounts,
+            fair,
             flights,
             recent,
             time,
@@ -181,6 +195,17 @@ impl Cache {
     ///
     /// [`Error::is_invalid_key`] for an empty namespace, or one that is too long.
     pub fn open(&self, partition: &Partition, namespace: Option<&str>) -> Result<ScopedCache, Error> {
+        self.open_for(partition, namespace, self.account(partition), None)
+    }
+
+    /// The same for a guest, who has a budget and a handle.
+    pub(crate) fn open_for(
+        &self,
+        partition: &Partition,
+        namespace: Option<&str>,
+        account: Arc<Account>,
+        guest: Option<(Arc<Budget>, HandleCount)>,
+    ) -> Result<ScopedCache, Error> {
         let namespace = namespace.map(Namespace::new).transpose()?;
         let place = Place { partition: partition.clone(), namespace };
         let config = &self.0.config;
@@ -189,6 +214,7 @@ impl Cache {
         let sealer = self.0.codec.sealer(&place.identity(), compress);
         let lineage = self.0.generations.lineage(&place);
         let recorder = self.0.recent.as_ref().map(|recent| Recorder::new(recent, &place));
+        let (budget, count) = guest.unzip();
         Ok(ScopedCache(Arc::new(Handle {
             shared: self.0.clone(),
             place,
@@ -196,7 +222,19 @@ impl Cache {
             lineage,
             recorder,
             keys: Mutex::new(None),
+            account,
+            budget,
+            _count: count,
         })))
+    }
+
+    /// What the stack of a partition has used, and may use.
+    pub(crate) fn account(&self, partition: &Partition) -> Arc<Account> {
+        self.0.accounts.of(partition)
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.0.config
     }
 
     /// Makes every entry of the partition unreachable, with all its namespaces and everything below it: a
@@ -207,6 +245,25 @@ impl Cache {
     /// [`Error::is_unavailable`]: nothing was changed; [`Error::is_timed_out`]: it may have happened.
     pub async fn clear(&self, partition: &Partition) -> Result<(), Error> {
         self.0.generations.renew_node(partition).await.map_err(|error| self.0.fail(error))
+    }
+
+    /// Ends a session: none of its entries can be reached any more, in whatever namespace, once this has
+    /// answered, on this host, and within the generation time on all others. What comes later under the same
+    /// identifier begins with nothing.
+    ///
+    /// Call it when a user logs out, before the identifier may be used again. An invocation of the old login
+    /// that still runs then writes into what the next one reads: where identifiers are used again, tell the
+    /// logins apart by [`Partition::issued`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_invalid_config`] where the partition is no session. As [`clear`](Self::clear): try again,
+    /// or don't use the identifier again while entries live.
+    pub async fn end_session(&self, session: &Partition) -> Result<(), Error> {
+        if session.scope() != Scope::Session {
+            return Err(Error::invalid_config("the partition is no session, so there is none to end"));
+        }
+        self.clear(session).await
     }
 
     /// Spreads the keys over other memcached servers from now on: see [`Memcached::set_servers`].
@@ -262,6 +319,10 @@ struct Handle {
     recorder: Option<Recorder>,
     /// The keys under the numbers that were last seen.
     keys: Mutex<Option<(Numbers, Arc<PartitionKey>)>>,
+    account: Arc<Account>,
+    /// What is left to the invocation; `None` where the host acts itself.
+    budget: Option<Arc<Budget>>,
+    _count: Option<HandleCount>,
 }
 
 /// The codec that the settings ask for.

@@ -1,9 +1,10 @@
 //! A deployment's settings: checked as they come in, from code, from text or from the environment.
 //!
 //! Every setting has one typed setter, which checks it (those of the way to the servers are in
-//! `config/transport.rs`, those of recent keys in `config/recent.rs`); `config/text.rs` gives each its name
-//! in files and in the environment.
+//! `config/transport.rs`, those of quotas and limits in `config/quota.rs`, those of recent keys in
+//! `config/recent.rs`); `config/text.rs` gives each its name in files and in the environment.
 
+mod quota;
 mod recent;
 mod servers;
 mod text;
@@ -19,7 +20,9 @@ pub(crate) use self::transport::Transport;
 use crate::backend::{Protocol, Server};
 use crate::codec::{Purpose, Secret};
 use crate::error::Error;
+use crate::invocation::InvocationLimits;
 use crate::limits;
+use crate::quota::Quotas;
 use crate::stored::is_prefix;
 use crate::ttl::TtlPolicy;
 
@@ -65,6 +68,8 @@ pub struct Config {
     pub(crate) fill_lease: Duration,
     pub(crate) ttl_jitter_percent: u8,
     pub(crate) on_unavailable: OnUnavailable,
+    pub(crate) quotas: Quotas,
+    pub(crate) invocation_limits: InvocationLimits,
     pub(crate) recent_keys: usize,
     pub(crate) recent_dir: Option<PathBuf>,
 }
@@ -118,6 +123,8 @@ impl Default for Config {
             fill_lease: limits::FILL_LEASE,
             ttl_jitter_percent: limits::TTL_JITTER_PERCENT,
             on_unavailable: OnUnavailable::Error,
+            quotas: Quotas::default(),
+            invocation_limits: InvocationLimits::NONE,
             recent_keys: 0,
             recent_dir: None,
         }

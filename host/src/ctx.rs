@@ -1,9 +1,13 @@
 //! What one invocation may reach: the embedder's side of the wasm boundary.
 
+use std::sync::Arc;
+
 use wasmtime::component::{HasData, ResourceTable};
 
 use crate::cache::{Cache, ScopedCache};
 use crate::error::{Error, ErrorKind};
+use crate::invocation::{Budget, InvocationLimits};
+use crate::quota::Account;
 use crate::scope::{Grants, Partition, Scope};
 
 /// For whom an invocation runs, and which scopes it may open.
@@ -25,6 +29,8 @@ pub struct CacheCtx {
     cache: Cache,
     partition: Partition,
     grants: Grants,
+    account: Arc<Account>,
+    budget: Arc<Budget>,
 }
 
 impl CacheCtx {
@@ -35,7 +41,9 @@ impl CacheCtx {
             service: String::new(),
             stack: None,
             session: None,
+            issue: None,
             grants: Grants::default(),
+            limits: None,
         }
     }
 
@@ -44,13 +52,15 @@ impl CacheCtx {
     /// # Errors
     ///
     /// [`Error::is_access_denied`] without a grant; [`Error::is_no_such_scope`] where the invocation has no
-    /// stack, or no session; [`Error::is_invalid_key`] for an empty namespace, or one longer than 256 bytes.
+    /// stack, or no session; [`Error::is_invalid_key`] for an empty namespace, or one longer than 256 bytes;
+    /// [`Error::is_too_many_handles`] beyond the invocation's [limits](CacheCtxBuilder::limits).
     pub fn open(&self, scope: Scope, namespace: Option<&str>) -> Result<ScopedCache, Error> {
         if !self.grants.allows(scope) {
             return Err(ErrorKind::AccessDenied.into());
         }
         let partition = self.partition.widened_to(scope).ok_or(ErrorKind::NoSuchScope)?;
-        self.cache.open(&partition, namespace)
+        let guest = (Arc::clone(&self.budget), self.budget.handle()?);
+        self.cache.open_for(&partition, namespace, Arc::clone(&self.account), Some(guest))
     }
 
     /// Opens the cache that suits the invocation: its stack's, or the service's where it has no stack.
@@ -58,8 +68,8 @@ impl CacheCtx {
     /// # Errors
     ///
     /// [`Error::is_access_denied`] where that scope is not granted, as the service's is not by default: an
-    /// embedder who forgets a stack must not have tenants share a cache. [`Error::is_invalid_key`] as
-    /// [`open`](Self::open).
+    /// embedder who forgets a stack must not have tenants share a cache. [`Error::is_invalid_key`] and
+    /// [`Error::is_too_many_handles`] as [`open`](Self::open).
     pub fn open_default(&self, namespace: Option<&str>) -> Result<ScopedCache, Error> {
         match self.partition.scope() {
             Scope::Service => self.open(Scope::Service, namespace),
@@ -75,7 +85,9 @@ pub struct CacheCtxBuilder {
     service: String,
     stack: Option<String>,
     session: Option<String>,
+    issue: Option<String>,
     grants: Grants,
+    limits: Option<InvocationLimits>,
 }
 
 impl CacheCtxBuilder {
@@ -97,6 +109,19 @@ impl CacheCtxBuilder {
         self
     }
 
+    /// Which login it is of those that have the session's identifier: see [`Partition::issued`].
+    pub fn session_issue(mut self, issue: impl Into<String>) -> Self {
+        self.issue = Some(issue.into());
+        self
+    }
+
+    /// What the invocation may do with the cache; what the deployment's
+    /// [`Config::invocation_limits`](crate::Config::invocation_limits) say, unless set.
+    pub fn limits(mut self, limits: InvocationLimits) -> Self {
+        self.limits = Some(limits);
+        self
+    }
+
     /// What the component may open; its stack and session, unless set.
     pub fn grants(mut self, grants: Grants) -> Self {
         self.grants = grants;
@@ -108,7 +133,7 @@ impl CacheCtxBuilder {
     /// # Errors
     ///
     /// [`Error::is_invalid_config`] where an identifier is empty or longer than 256 bytes, the service is
-    /// missing, or there is a session and no stack.
+    /// missing, or there is a session and no stack, or an issue and no session.
     pub fn build(self) -> Result<CacheCtx, Error> {
         let mut partition = Partition::service(&self.service)?;
         if let Some(stack) = &self.stack {
@@ -117,7 +142,13 @@ impl CacheCtxBuilder {
         if let Some(session) = &self.session {
             partition = partition.session(session)?;
         }
-        Ok(CacheCtx { cache: self.cache, partition, grants: self.grants })
+        if let Some(issue) = &self.issue {
+            partition = partition.issued(issue)?;
+        }
+        let account = self.cache.account(&partition);
+        let limits = self.limits.unwrap_or(self.cache.config().invocation_limits);
+        let budget = Arc::new(Budget::new(limits));
+        Ok(CacheCtx { cache: self.cache, partition, grants: self.grants, account, budget })
     }
 }
 

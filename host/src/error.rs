@@ -42,12 +42,13 @@ pub(crate) enum ErrorKind {
     NotAnInteger,
     AccessDenied,
     NoSuchScope,
-    #[allow(
-        dead_code,
-        reason = "quotas come with their own issue; the reaction is part of the contract already"
-    )]
+    /// `Duration::MAX`: not in this invocation.
     QuotaExceeded {
         retry_after: Duration,
+    },
+    /// Misuse, which ends a guest.
+    TooManyHandles {
+        limit: u32,
     },
     Unavailable,
     TimedOut,
@@ -133,6 +134,26 @@ impl Error {
         self.kind == ErrorKind::NoSuchScope
     }
 
+    /// The stack has used its quota up, or the invocation its limits; see [`Error::retry_after`]. Nothing was
+    /// changed.
+    pub fn is_quota_exceeded(&self) -> bool {
+        matches!(self.kind, ErrorKind::QuotaExceeded { .. })
+    }
+
+    /// After how long to try again, where [`is_quota_exceeded`](Self::is_quota_exceeded). `None` where that
+    /// does not help: the invocation has reached a limit of its own.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self.kind {
+            ErrorKind::QuotaExceeded { retry_after } => Some(retry_after).filter(|&at| at != Duration::MAX),
+            _ => None,
+        }
+    }
+
+    /// The invocation has as many caches and fills as it may. A guest traps.
+    pub fn is_too_many_handles(&self) -> bool {
+        matches!(self.kind, ErrorKind::TooManyHandles { .. })
+    }
+
     /// The cache could not be reached; nothing was changed.
     pub fn is_unavailable(&self) -> bool {
         self.kind == ErrorKind::Unavailable
@@ -168,8 +189,14 @@ impl fmt::Display for Error {
             ErrorKind::NotAnInteger => f.write_str("the entry is not a counter"),
             ErrorKind::AccessDenied => f.write_str("the scope was not granted"),
             ErrorKind::NoSuchScope => f.write_str("the invocation has no such scope"),
+            ErrorKind::QuotaExceeded { retry_after: Duration::MAX } => {
+                f.write_str("the invocation has reached its limit")
+            }
             ErrorKind::QuotaExceeded { retry_after } => {
                 write!(f, "the quota is used up for {} ms", retry_after.as_millis())
+            }
+            ErrorKind::TooManyHandles { limit } => {
+                write!(f, "the invocation has {limit} caches and fills, which is as many as it may")
             }
             ErrorKind::Unavailable => f.write_str("the cache is unavailable"),
             ErrorKind::TimedOut => f.write_str("the cache did not answer in time"),

@@ -62,6 +62,13 @@ struct Node {
 /// The nodes that one cache's keys depend on, widest first, then its own.
 pub(crate) struct Lineage(Vec<Arc<Node>>);
 
+impl Lineage {
+    /// Where the cache's own number is kept.
+    pub(crate) fn own_key(&self) -> &StorageKey {
+        &self.0.last().expect("a lineage ends in the cache's own node").key
+    }
+}
+
 /// The numbers of a lineage; places that it does not have are zero.
 pub(crate) type Numbers = [u64; GENERATIONS];
 
@@ -127,7 +134,7 @@ impl Generations {
         let asked_at = self.clock.now();
         let stale: Vec<_> = lineage.0.iter().filter(|node| !node.is_fresh(asked_at, self.ttl)).collect();
         let keys: Vec<_> = stale.iter().map(|node| node.key).collect();
-        let found = self.backend.read_marks(&keys).await?;
+        let found = if keys.is_empty() { Vec::new() } else { self.backend.read_marks(&keys).await? };
         let mut is_current = true;
         for (node, found) in stale.iter().zip(found) {
             let number = match found {

@@ -9,6 +9,8 @@
 //! frame         = for each part: 0x00 if absent, else 0x01 and its length (u32, big-endian) and its bytes
 //! ```
 //!
+//! A session that has an issue says the scope "issued session", and its issue after itself.
+//!
 //! - The frame is injective: every part says its own length, and absent differs from empty. So no two
 //!   different places share a partition key, whatever characters their names are made of.
 //! - Scoping happens here, once, above every backend, and guest bytes end here: what goes on is a
@@ -53,7 +55,7 @@ impl KeyDeriver {
     /// The key under which the generation number of a node is kept. Every service, stack and session
     /// is a node; clearing it takes everything below it.
     pub(crate) fn node(&self, partition: &Partition) -> StorageKey {
-        self.single(&frame("strongroom/v1/node", partition, None, &[]))
+        self.single(&frame("strongroom/v1/node", &partition.node(), None, &[]))
     }
 
     /// The key under which the generation number of one cache is kept: of this partition and
@@ -166,9 +168,11 @@ pub(crate) fn own_frame(label: &str) -> Vec<u8> {
 fn frame(label: &str, partition: &Partition, namespace: Option<&Namespace>, generations: &[u64]) -> Vec<u8> {
     let mut frame = Vec::with_capacity(256);
     push_part(&mut frame, Some(label.as_bytes()));
-    push_part(&mut frame, Some(partition.scope().name().as_bytes()));
-    for identifier in partition.identifiers() {
-        push_part(&mut frame, identifier.map(str::as_bytes));
+    let scope = if partition.issue().is_some() { "issued session" } else { partition.scope().name() };
+    push_part(&mut frame, Some(scope.as_bytes()));
+    // An issue is a part more, and told apart from a namespace by the scope.
+    for name in partition.identifiers().into_iter().chain(partition.issue().map(Some)) {
+        push_part(&mut frame, name.map(str::as_bytes));
     }
     push_part(&mut frame, namespace.map(|namespace| namespace.as_str().as_bytes()));
     for generation in generations {

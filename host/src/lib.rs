@@ -69,6 +69,10 @@
 //!   never leave their core.
 //! - Make the store with [`limited_store`] and the table with [`limited_table`]: wasmtime's own limits are
 //!   far above what a cache needs. Limit memory ([`wasmtime::Store::limiter`]) and time (epochs) yourself.
+//! - What each stack may do is a [`Quota`] of the settings, and what one invocation may do its
+//!   [`InvocationLimits`]; neither is limited unless set. Stacks share servers fairly without any setting.
+//! - When a session is over, say so: [`Cache::end_session`]. Where session identifiers are used again, give
+//!   each login an [issue](Partition::issued).
 //! - After a call that timed out, drop the store: the next call on it may hang.
 //! - Calls are host functions that wait on a fiber: call exports with `call_async`. Switching wasmtime's
 //!   `Config::concurrency_support` off makes each call about a quarter cheaper; the library works with both.
@@ -95,15 +99,20 @@ mod telemetry;
 mod clock;
 mod random;
 mod turns;
+mod fair;
+mod quota;
+mod invocation;
 
 pub use cache::{Cache, Fetched, Fill, ScopedCache, SwapOutcome};
 pub use clock::Clock;
 pub use config::{Config, OnUnavailable};
 pub use ctx::{CacheCtx, CacheCtxBuilder, CacheCtxView, CacheView, HasCache};
 pub use error::Error;
+pub use invocation::InvocationLimits;
 pub use linker::{
     add_to_linker, add_to_linker_granted, check_grants, imported_scopes, limited_store, limited_table,
 };
+pub use quota::Quota;
 pub use recent::{RecentKey, RecentOnDisk};
 pub use scope::{Grants, Partition, Scope};
 pub use stored::{Flags, Kind, StorageKey, Stored};

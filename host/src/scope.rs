@@ -125,6 +125,8 @@ pub struct Partition {
     service: Identifier,
     stack: Option<Identifier>,
     session: Option<Identifier>,
+    /// Which of the logins that had the session's identifier, where the embedder says.
+    issue: Option<Identifier>,
 }
 
 impl Partition {
@@ -134,7 +136,8 @@ impl Partition {
     ///
     /// [`Error::is_invalid_config`] where the identifier is empty or longer than 256 bytes.
     pub fn service(service: &str) -> Result<Self, Error> {
-        Ok(Self { service: Identifier::new(Scope::Service, service)?, stack: None, session: None })
+        let service = Identifier::new(Scope::Service, service)?;
+        Ok(Self { service, stack: None, session: None, issue: None })
     }
 
     /// The partition of one of the service's stacks.
@@ -144,7 +147,7 @@ impl Partition {
     /// [`Error::is_invalid_config`] where the identifier is empty or longer than 256 bytes.
     pub fn stack(&self, stack: &str) -> Result<Self, Error> {
         let stack = Some(Identifier::new(Scope::Stack, stack)?);
-        Ok(Self { service: self.service.clone(), stack, session: None })
+        Ok(Self { service: self.service.clone(), stack, session: None, issue: None })
     }
 
     /// The partition of one of the stack's sessions.
@@ -158,7 +161,38 @@ impl Partition {
             return Err(Error::invalid_config("a session belongs to a stack, and there is no stack"));
         }
         let session = Some(Identifier::new(Scope::Session, session)?);
-        Ok(Self { session, ..self.clone() })
+        Ok(Self { session, issue: None, ..self.clone() })
+    }
+
+    /// The same session as one of several logins that have its identifier, told apart by `issue`: 1 to 256
+    /// bytes that are never used again, such as the login's time or a random number.
+    ///
+    /// A platform that gives a session identifier to somebody else later says so here: no login sees what
+    /// another one stored, even where nobody [ended](crate::Cache::end_session) it. `clear` and `end_session`
+    /// of the session take all its issues.
+    ///
+    /// ```
+    /// use strongroom_host::Partition;
+    ///
+    /// let session = Partition::service("fx")?.stack("acme")?.session("9f2")?;
+    /// assert_ne!(session.issued("2026-11-25T08:15:00Z")?, session.issued("2026-11-26T17:02:31Z")?);
+    /// # Ok::<(), strongroom_host::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_invalid_config`] where this is no session, or the issue is empty or longer than 256 bytes.
+    pub fn issued(&self, issue: &str) -> Result<Self, Error> {
+        if self.session.is_none() {
+            return Err(Error::invalid_config("an issue belongs to a session, and there is no session"));
+        }
+        let issue = Identifier::new(Scope::Session, issue).map_err(|_| {
+            Error::invalid_config(format!(
+                "the issue has {} bytes; 1 to {IDENTIFIER_BYTES_MAX} are allowed",
+                issue.len()
+            ))
+        })?;
+        Ok(Self { issue: Some(issue), ..self.clone() })
     }
 
     /// Which scope this is.
@@ -175,7 +209,26 @@ impl Partition {
     pub fn widened_to(&self, scope: Scope) -> Option<Self> {
         let stack = self.stack.clone().filter(|_| scope >= Scope::Stack);
         let session = self.session.clone().filter(|_| scope >= Scope::Session);
-        (scope <= self.scope()).then(|| Self { service: self.service.clone(), stack, session })
+        let issue = self.issue.clone().filter(|_| scope >= Scope::Session);
+        (scope <= self.scope()).then(|| Self { service: self.service.clone(), stack, session, issue })
+    }
+
+    /// The partition whose `clear` takes this one: the same, of whatever issue.
+    pub(crate) fn node(&self) -> Self {
+        Self { issue: None, ..self.clone() }
+    }
+
+    /// Whose quota it is: its stack's, or the service's where it has none.
+    pub(crate) fn owner(&self) -> Self {
+        Self { session: None, issue: None, ..self.clone() }
+    }
+
+    pub(crate) fn stack_name(&self) -> Option<&str> {
+        self.stack.as_ref().map(|stack| &*stack.0)
+    }
+
+    pub(crate) fn issue(&self) -> Option<&str> {
+        self.issue.as_ref().map(|issue| &*issue.0)
     }
 
     /// The identifiers, widest first, for the key frame: service, stack, session.

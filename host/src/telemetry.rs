@@ -24,6 +24,8 @@ pub struct Stats {
     pub unopened: Vec<(&'static str, u64)>,
     /// Operations that failed because the backend could not be reached, or did not answer.
     pub failures: u64,
+    /// Operations that were refused because a stack had used its quota up, or an invocation its limits.
+    pub refused: u64,
 }
 
 /// How a fetch ended, as far as it is counted.
@@ -45,6 +47,7 @@ pub(crate) struct Telemetry {
     fills_lost: AtomicU64,
     busy: AtomicU64,
     failures: AtomicU64,
+    refused: AtomicU64,
     /// Rare, and few reasons: a list under a lock is enough.
     unopened: std::sync::Mutex<Vec<(&'static str, u64)>>,
 }
@@ -81,6 +84,10 @@ impl Telemetry {
         }
     }
 
+    pub(crate) fn refused(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(crate) fn unopened(&self, reason: &'static str) {
         let mut counts = self.unopened.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         match counts.iter_mut().find(|(known, _)| *known == reason) {
@@ -99,6 +106,7 @@ impl Telemetry {
             busy: self.busy.load(Ordering::Relaxed),
             unopened: self.unopened.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone(),
             failures: self.failures.load(Ordering::Relaxed),
+            refused: self.refused.load(Ordering::Relaxed),
         }
     }
 }

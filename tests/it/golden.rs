@@ -87,6 +87,19 @@ async fn storage_keys_are_frozen() {
 }
 
 #[tokio::test]
+async fn storage_keys_of_issued_sessions_are_frozen() {
+    let (memory, session, _) = open(&public()).await;
+    put(&memory, ":CQ7X1lsCGbVhkHnRoCg9yjZPiy10c1yH", Flags(0x0110), &4_u64.to_be_bytes()).await;
+    let cache = Cache::with_backend(Config::new(), memory).expect("valid settings");
+    let login =
+        Partition::service("fx").and_then(|service| service.stack("acme")?.session("9f2")?.issued("login 7"));
+    let issued = cache.open(&login.expect("valid"), Some("day")).expect("opens");
+    let key = issued.storage_key("rates").await.expect("a key");
+    assert_eq!(key.as_str(), ":_Nx4_qEGh2a2g0etcLZp8R6ccHCpJgQb");
+    assert_ne!(key, session.storage_key("rates").await.expect("a key"));
+}
+
+#[tokio::test]
 async fn stored_bytes_are_frozen() {
     let deployment = public();
     let (memory, _, stack) = open(&deployment).await;

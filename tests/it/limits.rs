@@ -1,6 +1,9 @@
 //! Guests of the suite `limits`: what is too much is refused, or ends the guest.
 
-use strongroom_host::Config;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use strongroom_host::{Config, InvocationLimits, Quota};
 
 use crate::harness::{Host, Invocation, has_test, passes};
 
@@ -23,6 +26,60 @@ async fn limits_too_many_handles_trap() {
 #[tokio::test(flavor = "multi_thread")]
 async fn limits_one_call_hands_over_a_bounded_amount() {
     traps("limits_one_call_hands_over_a_bounded_amount", &["hostcalls has been exhausted"]).await;
+}
+
+fn number(number: u32) -> NonZeroU32 {
+    NonZeroU32::new(number).expect("not zero")
+}
+
+/// Hosts of both backends with these settings.
+async fn both(config: Config) -> [Host; 2] {
+    [Host::on_memory(config.clone()), Host::on_memcached(config).await]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_a_quota_says_when_to_try_again() {
+    let quota = Quota::NONE.operations_per_second(number(50));
+    let config = Config::new().quota(quota).stack_quota("globex", Quota::NONE).expect("a stack");
+    for host in both(config).await {
+        let guest = "limits_a_quota_says_when_to_try_again";
+        let ended = host.run(guest, Invocation::default()).await;
+        assert!(ended.failure.is_none(), "{:?}", ended.failure);
+        assert!(host.cache.stats().refused >= 4, "{:?}", host.cache.stats());
+        let globex = Invocation { stack: Some("globex"), ..Invocation::default() };
+        let other = host.run("limits_batches_have_a_size", globex).await;
+        assert!(other.failure.is_none(), "it has no quota: {:?}", other.failure);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_an_invocation_has_an_end() {
+    let guest = "limits_an_invocation_has_an_end";
+    for (limits, written) in [
+        (InvocationLimits::NONE.operations(50), Some(50)),
+        (InvocationLimits::NONE.bytes(64 * 1024), Some(64)),
+        (InvocationLimits::NONE.time(Duration::from_millis(300)), None),
+    ] {
+        for host in both(Config::new().invocation_limits(limits)).await {
+            for _ in 0..2 {
+                let ended = host.run(guest, Invocation::default()).await;
+                assert!(ended.failure.is_none(), "{limits:?}: {:?}", ended.failure);
+                let said: u64 = ended.output.trim().parse().expect("a number");
+                assert!(written.map_or(said > 0, |written| said == written), "{limits:?}: {said}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_invocation_has_as_many_handles_as_it_may() {
+    for host in both(Config::new().invocation_limits(InvocationLimits::NONE.handles(number(3)))).await {
+        let ended = host.run("limits_too_many_handles_trap", Invocation::default()).await;
+        let failure = ended.failure.expect("the guest is stopped");
+        assert!(failure.contains("the invocation has 3 caches and fills"), "{failure}");
+        let next = host.run("cache_add_replace_and_delete", Invocation::default()).await;
+        assert!(next.failure.is_none(), "{:?}", next.failure);
+    }
 }
 
 /// Runs a guest that must be stopped, and then one that must not: the host goes on serving.

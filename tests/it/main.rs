@@ -16,6 +16,7 @@ mod certificates;
 mod cache;
 mod scope;
 mod limits;
+mod quota;
 mod fetch;
 mod fills;
 mod macros;
@@ -30,6 +31,7 @@ mod at_rest;
 mod failure;
 mod faults;
 mod servers;
+mod sessions;
 mod fleet;
 mod secrecy;
 mod cli;
@@ -37,7 +39,8 @@ mod statement;
 mod recent;
 mod golden;
 
-// The house rules.
+// The threat model, and the house rules.
+mod threats;
 mod tidy;
 
 /// Where the guests are, and the macros that name them: made by `build.rs`.

@@ -132,6 +132,12 @@ pub trait Backend: Send + Sync + 'static {
     /// [`Error::Unavailable`]; [`Error::OutcomeUnknown`].
     async fn abandon_fill(&self, key: &StorageKey, version: u64) -> Result<(), Error>;
 
+    /// A number for the one of several places (servers) in which the entry under the key lives: callers queue
+    /// for each by itself. Another place MAY have the same number, and a key's MAY change at any time.
+    fn place(&self, _key: &StorageKey) -> usize {
+        0
+    }
+
     /// The marks under the keys: as many, and in the same order; `None` where there is none. A mark is a
     /// number that only grows, under a key that is used for nothing else. Where it is kept in several places,
     /// the largest number that can be reached counts.

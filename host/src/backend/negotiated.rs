@@ -122,6 +122,10 @@ impl Backend for Negotiated {
     async fn abandon_fill(&self, key: &StorageKey, version: u64) -> Result<(), Error> {
         self.backend().await?.abandon_fill(key, version).await
     }
+
+    fn place(&self, key: &StorageKey) -> usize {
+        self.chosen.get().map_or(0, |backend| backend.place(key))
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use super::ScopedCache;
 use super::pipeline::check_key;
 use crate::backend;
 use crate::error::{Error, ErrorKind};
-use crate::limits::{BATCH_BYTES_MAX, BATCH_KEYS_MAX};
+use crate::limits::BATCH_BYTES_MAX;
 use crate::recent::Asked;
 use crate::value::Value;
 
@@ -18,11 +18,12 @@ impl ScopedCache {
     /// [`Error::is_batch_too_large`] for more than 1000 keys, or values that are together larger than 16 MiB;
     /// see [`ScopedCache`].
     pub async fn get_many(&self, keys: &[impl AsRef<str> + Sync]) -> Result<Vec<Option<Value>>, Error> {
-        check_batch(keys.len())?;
+        self.check_batch(keys.len())?;
         keys.iter().try_for_each(|key| check_key(key.as_ref()))?;
         if keys.is_empty() {
             return Ok(Vec::new());
         }
+        let _under_way = self.charge(keys.len(), 0)?;
         self.note_each(keys.iter().map(AsRef::as_ref), Asked::Read);
         let found = self.read_under_generations(move |partition| async move {
             // A repeated key is asked for once: otherwise one large value would be as many as it is repeated.
@@ -34,6 +35,7 @@ impl ScopedCache {
                     distinct.len() - 1
                 });
             }
+            let _turns = self.turns(distinct.iter().map(|key| (key, 0))).await?;
             let found = self.0.shared.backend.get_many(&distinct, BATCH_BYTES_MAX).await?;
             let mut values = Vec::with_capacity(keys.len());
             // What was compressed or repeated counts at its full size each time: that is what the guest is
@@ -55,6 +57,7 @@ impl ScopedCache {
             found => found?,
         };
         for value in &found {
+            value.iter().for_each(|value| self.was_read(value));
             self.0.shared.telemetry.looked_up(value.is_some());
         }
         Ok(found)
@@ -73,8 +76,8 @@ impl ScopedCache {
         entries: Vec<(String, Value)>,
         ttl: Option<u32>,
     ) -> Result<Vec<Result<(), Error>>, Error> {
-        check_batch(entries.len())?;
-        check_batch_bytes(&entries)?;
+        self.check_batch(entries.len())?;
+        let bytes = self.check_batch_bytes(&entries)?;
         let shared = &self.0.shared;
         let lifetime = shared.config.ttl.lifetime(ttl)?;
         let mut outcomes: Vec<Result<(), Error>> = entries
@@ -85,6 +88,7 @@ impl ScopedCache {
         if valid.is_empty() {
             return Ok(outcomes);
         }
+        let _under_way = self.charge(entries.len(), bytes)?;
         self.note_each(valid.iter().map(|&index| entries[index].0.as_str()), Asked::Write);
         let payloads: Vec<_> =
             entries.into_iter().map(|(key, value)| (key, value.kind(), value.into_bytes())).collect();
@@ -96,6 +100,7 @@ impl ScopedCache {
                 Ok((key, self.seal(&key, *kind, bytes, 0)?))
             };
             let sealed = valid.iter().map(seal).collect::<Result<Vec<_>, Error>>()?;
+            let _turns = self.turns(sealed.iter().map(|(key, entry)| (key, entry.data.len()))).await?;
             let mut stored = shared.backend.store_many(sealed, lifetime).await;
             // Where none could be reached, the batch failed as one.
             let is_down = |stored: &_| matches!(stored, Err(backend::Error::Unavailable { .. }));
@@ -116,35 +121,39 @@ impl ScopedCache {
     ///
     /// [`Error::is_batch_too_large`] for more than 1000 keys; see [`ScopedCache`].
     pub async fn delete_many(&self, keys: &[impl AsRef<str> + Sync]) -> Result<u32, Error> {
-        check_batch(keys.len())?;
+        self.check_batch(keys.len())?;
         keys.iter().try_for_each(|key| check_key(key.as_ref()))?;
         let distinct: &HashSet<&str> = &keys.iter().map(AsRef::as_ref).collect();
         if distinct.is_empty() {
             return Ok(0);
         }
+        let _under_way = self.charge(keys.len(), 0)?;
         self.note_each(distinct.iter().copied(), Asked::Write);
         self.under_generations(move |partition| async move {
             let keys: Vec<_> = distinct.iter().map(|key| partition.storage_key(key)).collect();
+            let _turns = self.turns(keys.iter().map(|key| (key, 0))).await?;
             let deleted = self.0.shared.backend.delete_many(&keys).await?;
             let count = deleted.into_iter().filter(|was_there| *was_there).count();
             Ok(u32::try_from(count).unwrap_or(u32::MAX))
         })
         .await
     }
-}
 
-fn check_batch(keys: usize) -> Result<(), Error> {
-    if keys > BATCH_KEYS_MAX {
-        return Err(ErrorKind::BatchTooLarge { keys: BATCH_KEYS_MAX }.into());
+    fn check_batch(&self, keys: usize) -> Result<(), Error> {
+        let (most, _) = self.batch_max();
+        if keys > most {
+            return Err(ErrorKind::BatchTooLarge { keys: most }.into());
+        }
+        Ok(())
     }
-    Ok(())
-}
 
-/// Fails with how many of the first entries fit.
-fn check_batch_bytes(entries: &[(String, Value)]) -> Result<(), Error> {
-    let mut left = BATCH_BYTES_MAX;
-    for (fit, (_, value)) in entries.iter().enumerate() {
-        left = left.checked_sub(value.bytes_len()).ok_or(ErrorKind::BatchTooLarge { keys: fit })?;
+    /// Answers how many bytes there are, or fails with how many of the first entries fit.
+    fn check_batch_bytes(&self, entries: &[(String, Value)]) -> Result<usize, Error> {
+        let (_, most) = self.batch_max();
+        let mut left = most;
+        for (fit, (_, value)) in entries.iter().enumerate() {
+            left = left.checked_sub(value.bytes_len()).ok_or(ErrorKind::BatchTooLarge { keys: fit })?;
+        }
+        Ok(most - left)
     }
-    Ok(())
 }

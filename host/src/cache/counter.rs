@@ -11,6 +11,9 @@ use crate::stored::{Kind, StorageKey};
 use crate::ttl::Lifetime;
 use crate::value::Value;
 
+/// What a counter counts as in bytes written.
+const NUMBER_BYTES: usize = 8;
+
 impl ScopedCache {
     /// Adds `delta` to the counter and answers the new number, stopping at 2^63 - 1. Where there is none, it
     /// begins as `initial` with the lifetime `ttl`; an existing counter keeps its own.
@@ -49,10 +52,13 @@ impl ScopedCache {
         check_key(key)?;
         let lifetime = self.0.shared.config.ttl.lifetime(ttl)?;
         let initial = i64::try_from(initial).unwrap_or(i64::MAX);
+        let _under_way = self.charge(1, NUMBER_BYTES)?;
         self.note(key, Asked::Write);
         self.under_generations(move |keys| async move {
             let key = keys.storage_key(key);
+            // The others who count with it first: who waits for them keeps nobody else from the server.
             let _turn = self.0.shared.turns.take(&key).await;
+            let _slot = self.turn(&key, 0).await?;
             for _ in 0..SWAP_ATTEMPTS_MAX {
                 let counted = if self.0.shared.codec.is_encrypting() {
                     self.count_sealed(&key, step, initial, lifetime).await?

@@ -36,6 +36,7 @@ use super::lease::{Lease, in_background};
 use super::pipeline::check_key;
 use crate::backend::{Condition, StoreOutcome};
 use crate::error::{Error, ErrorKind};
+use crate::invocation::{Budget, HandleCount};
 use crate::key::PartitionKey;
 use crate::limits::WAIT_MILLISECONDS_MAX;
 use crate::random;
@@ -93,6 +94,8 @@ struct Held {
     seat: Option<Seat>,
     /// Where it was begun: a store may be dropped by a thread without a runtime, and its fills with it.
     runtime: Option<Handle>,
+    /// That the guest has it.
+    count: Option<HandleCount>,
 }
 
 impl ScopedCache {
@@ -127,19 +130,28 @@ impl ScopedCache {
     pub async fn fetch(&self, key: &str, grace: u32, wait: Duration) -> Result<Fetched, Error> {
         check_key(key)?;
         let grace_seconds = u16::try_from(grace).map_err(|_| ErrorKind::InvalidTtl)?;
+        let _under_way = self.charge(1, 0)?;
         self.note(key, Asked::Read);
         let wait = wait.min(Duration::from_millis(u64::from(WAIT_MILLISECONDS_MAX)));
+        let wait = self.0.budget.as_ref().map_or(wait, |budget| budget.wait(wait));
         let fetched = match self.look(key, grace_seconds, First::Read).await {
             Ok(Look::Found(fetched)) => Ok(fetched),
             Ok(Look::Held(place)) => self.wait(key, grace_seconds, place, Instant::now() + wait).await,
             Err(error) => Err(error),
         };
-        let fetched = match fetched {
+        let mut fetched = match fetched {
             // Nobody can be waited for: compute, and don't store.
             Err(error) if error.is_unavailable() && self.answers_miss() => Fetched::Busy,
             fetched => fetched?,
         };
+        if let Fetched::Vacant(fill) | Fetched::Refresh(_, fill) = &mut fetched {
+            // Where it is one too many, it is given back.
+            fill.0.count = self.0.budget.as_ref().map(Budget::handle).transpose()?;
+        }
         self.0.shared.telemetry.fetched(fetched.counted());
+        if let Fetched::Hit(value) | Fetched::Stale(value) | Fetched::Refresh(value, _) = &fetched {
+            self.was_read(value);
+        }
         Ok(fetched)
     }
 
@@ -201,6 +213,7 @@ impl Fill {
         let lifetime = shared.config.ttl.lifetime(ttl)?;
         shared.check_value(&value)?;
         let Some(seat) = &held.seat else { return Ok(false) };
+        let _under_way = held.cache.charge(1, value.bytes_len())?;
         if Instant::now() >= held.ends {
             shared.telemetry.fill_lost();
             held.seat = None;
@@ -217,6 +230,7 @@ impl Fill {
                 return Ok(StoreOutcome::Missing);
             }
             let entry = fill.cache.seal(&fill.key, kind, bytes, fill.grace_seconds)?;
+            let _turn = fill.cache.turn(&fill.key, entry.data.len()).await?;
             Ok(shared.backend.store(&fill.key, entry, lifetime, Condition::Version(fill.version)).await?)
         };
         let before = seat.now();

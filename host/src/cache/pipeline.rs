@@ -113,8 +113,10 @@ impl ScopedCache {
         self.under_generations(operation).await.map_err(Error::nothing_changed)
     }
 
-    /// Reads the numbers again. Whatever becomes of that, nothing of the caller's has changed.
+    /// Reads the numbers again, unless somebody else has meanwhile. Whatever becomes of that, nothing of the
+    /// caller's has changed.
     async fn refresh(&self) -> Result<Numbers, Error> {
+        let _turn = self.turn(self.0.lineage.own_key(), 0).await?;
         let numbers = self.0.shared.generations.refresh(&self.0.lineage).await;
         numbers.map_err(|error| Error::from(error).nothing_changed())
     }

@@ -46,12 +46,17 @@ impl ScopedCache {
         answer: impl Fn(&PartitionKey, Value, u64) -> T,
     ) -> Result<Option<T>, Error> {
         check_key(key)?;
+        let _under_way = self.charge(1, 0)?;
         self.note(key, Asked::Read);
         let answer = &answer;
         let found = self.read_under_generations(move |keys| async move {
             let key = keys.storage_key(key);
+            let _turn = self.turn(&key, 0).await?;
             let found = self.0.shared.backend.get(&key).await?;
             let opened = found.and_then(|found| self.open_found(&key, &found));
+            if let Some((value, _)) = &opened {
+                self.was_read(value);
+            }
             Ok(opened.map(|(value, version)| answer(&keys, value, version)))
         });
         let found = self.or_miss(found.await)?;
@@ -124,9 +129,12 @@ impl ScopedCache {
     pub async fn touch(&self, key: &str, ttl: Option<u32>) -> Result<bool, Error> {
         check_key(key)?;
         let lifetime = self.0.shared.config.ttl.lifetime(ttl)?;
+        let _under_way = self.charge(1, 0)?;
         self.note(key, Asked::Write);
         self.under_generations(move |keys| async move {
-            Ok(self.0.shared.backend.touch(&keys.storage_key(key), lifetime).await?)
+            let key = keys.storage_key(key);
+            let _turn = self.turn(&key, 0).await?;
+            Ok(self.0.shared.backend.touch(&key, lifetime).await?)
         })
         .await
     }
@@ -139,6 +147,7 @@ impl ScopedCache {
     /// See [`ScopedCache`].
     pub async fn clear(&self) -> Result<(), Error> {
         let shared = &self.0.shared;
+        let _under_way = self.charge(1, 0)?;
         shared.generations.renew_own(&self.0.lineage).await.map_err(|error| shared.fail(error))
     }
 
@@ -162,6 +171,7 @@ impl ScopedCache {
         check_key(key)?;
         let lifetime = self.0.shared.config.ttl.lifetime(ttl)?;
         self.0.shared.check_value(&value)?;
+        let _under_way = self.charge(1, value.bytes_len())?;
         self.note(key, Asked::Write);
         let (kind, bytes) = (value.kind(), &value.into_bytes());
         self.under_generations(move |keys| async move {
@@ -171,6 +181,7 @@ impl ScopedCache {
                 other => other,
             };
             let entry = self.seal(&key, kind, bytes, 0)?;
+            let _turn = self.turn(&key, entry.data.len()).await?;
             let backend = &self.0.shared.backend;
             let outcome = backend.store(&key, entry.clone(), lifetime, condition).await?;
             if (outcome, condition) != (StoreOutcome::Exists, Condition::Absent) {

@@ -124,6 +124,35 @@ const SETTINGS: &[Setting] = &[
         "miss" => Ok(config.on_unavailable(OnUnavailable::Miss)),
         _ => Err(Error::invalid_config("allowed are error, miss")),
     }),
+    one("quota_operations", |config, text| {
+        let operations = number(&text[0], "a number of operations a second, at least 1")?;
+        Ok(config.change_quota(|quota| quota.operations_per_second(operations)))
+    }),
+    one("quota_bytes_written", |config, text| {
+        let bytes = number(&text[0], "a number of bytes a second, at least 1")?;
+        Ok(config.change_quota(|quota| quota.bytes_written_per_second(bytes)))
+    }),
+    one("quota_concurrent", |config, text| {
+        let operations = number(&text[0], "a number of operations, at least 1")?;
+        Ok(config.change_quota(|quota| quota.concurrent_operations(operations)))
+    }),
+    many("stack_quotas", |config, text| config.read_stack_quotas(text)),
+    one("invocation_operations", |config, text| {
+        let operations = number(&text[0], "a number of operations")?;
+        Ok(config.change_limits(|limits| limits.operations(operations)))
+    }),
+    one("invocation_bytes", |config, text| {
+        let bytes = number(&text[0], "a number of bytes")?;
+        Ok(config.change_limits(|limits| limits.bytes(bytes)))
+    }),
+    one("invocation_handles", |config, text| {
+        let handles = super::quota::handles(number(&text[0], "a number from 1 to 1024")?)?;
+        Ok(config.change_limits(|limits| limits.handles(handles)))
+    }),
+    one("invocation_time", |config, text| {
+        let time = seconds(&text[0])?;
+        Ok(config.change_limits(|limits| limits.time(time)))
+    }),
     one("recent_keys", |config, text| config.recent_keys(number(&text[0], "a number from 0 to 1000")?)),
     one("recent_dir", |config, text| Ok(config.recent_dir(&text[0]))),
 ];

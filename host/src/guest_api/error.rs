@@ -28,7 +28,10 @@ impl Refusal {
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
-        Self::Answer(to_wit(&error))
+        match error.kind() {
+            ErrorKind::TooManyHandles { .. } => Self::Trap(wasmtime::Error::msg(error.to_string())),
+            _ => Self::Answer(to_wit(&error)),
+        }
     }
 }
 
@@ -49,7 +52,8 @@ pub(super) fn to_wit(error: &Error) -> types::Error {
         ErrorKind::AccessDenied | ErrorKind::NotGranted(_) => types::Error::AccessDenied,
         ErrorKind::NoSuchScope => types::Error::NoSuchScope,
         ErrorKind::QuotaExceeded { retry_after } => {
-            types::Error::QuotaExceeded(saturated(retry_after.as_millis()))
+            // Rounded up: whoever comes a moment too early is refused again.
+            types::Error::QuotaExceeded(saturated(retry_after.as_nanos().div_ceil(1_000_000)))
         }
         ErrorKind::Unavailable => {
             log(error);
@@ -59,7 +63,8 @@ pub(super) fn to_wit(error: &Error) -> types::Error {
             log(error);
             types::Error::TimedOut
         }
-        ErrorKind::InvalidConfig(_) => {
+        // Of a batch, the second never comes here: it is misuse, and traps.
+        ErrorKind::InvalidConfig(_) | ErrorKind::TooManyHandles { .. } => {
             log(error);
             types::Error::Unavailable
         }

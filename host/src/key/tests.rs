@@ -18,6 +18,11 @@ fn place(service: &str, stack: Option<&str>, session: Option<&str>, namespace: O
     Place { partition, namespace }
 }
 
+fn issued(place: &Place, issue: &str) -> Place {
+    let partition = place.partition.issued(issue).expect("a session and a valid issue");
+    Place { partition, namespace: place.namespace.clone() }
+}
+
 fn key_of(place: &Place, generations: [u64; GENERATIONS], key: &str) -> String {
     let deriver = KeyDeriver::new(None, "bank");
     deriver.partition(place, &generations).storage_key(key).as_str().to_owned()
@@ -35,6 +40,27 @@ fn parts_that_join_to_the_same_text_have_different_keys() {
     ];
     let keys: std::collections::HashSet<_> = places.iter().map(|place| key_of(place, [0; 4], "k")).collect();
     assert_eq!(keys.len(), places.len());
+}
+
+#[test]
+fn an_issue_is_told_apart_from_a_namespace_and_cleared_with_its_session() {
+    let session = place("a", Some("b"), Some("c"), None);
+    let places = [
+        session.clone(),
+        issued(&session, "d"),
+        issued(&session, "e"),
+        place("a", Some("b"), Some("c"), Some("d")),
+        issued(&place("a", Some("b"), Some("c"), Some("d")), "d"),
+        place("a", Some("b"), Some("cd"), None),
+    ];
+    let keys: std::collections::HashSet<_> = places.iter().map(|place| key_of(place, [0; 4], "k")).collect();
+    assert_eq!(keys.len(), places.len());
+    let data_keys: std::collections::HashSet<_> = places.iter().map(Place::identity).collect();
+    assert_eq!(data_keys.len(), places.len());
+    let node = |place: &Place| KeyDeriver::new(None, "").node(&place.partition);
+    assert_eq!(node(&places[1]), node(&session));
+    assert!(place("a", Some("b"), None, None).partition.issued("d").is_err());
+    assert!(session.partition.issued("").is_err() && session.partition.issued(&"x".repeat(257)).is_err());
 }
 
 #[test]
@@ -77,10 +103,14 @@ fn part() -> impl Strategy<Value = String> {
 
 fn any_place() -> impl Strategy<Value = Place> {
     let optional = || proptest::option::of(part());
-    (part(), optional(), optional(), optional()).prop_map(|(service, stack, session, namespace)| {
-        let session = session.filter(|_| stack.is_some());
-        place(&service, stack.as_deref(), session.as_deref(), namespace.as_deref())
-    })
+    (part(), optional(), optional(), optional(), optional()).prop_map(
+        |(service, stack, session, issue, namespace)| {
+            let session = session.filter(|_| stack.is_some());
+            let issue = issue.filter(|_| session.is_some());
+            let place = place(&service, stack.as_deref(), session.as_deref(), namespace.as_deref());
+            issue.map_or(place.clone(), |issue| issued(&place, &issue))
+        },
+    )
 }
 
 proptest! {

@@ -71,8 +71,10 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     pub(crate) fn new(recent: &Arc<Recent>, place: &Place) -> Self {
+        // All issues of a session are one to operators, as they are to `clear`.
+        let place = Place { partition: place.partition.node(), namespace: place.namespace.clone() };
         let shard = recent.record.shard_of(&place.partition);
-        Self { recent: Arc::clone(recent), place: place.clone(), shard }
+        Self { recent: Arc::clone(recent), place, shard }
     }
 
     /// Notes that these keys are asked for. Their lengths are checked by the pipeline.

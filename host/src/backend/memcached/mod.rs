@@ -291,6 +291,10 @@ impl Backend for Memcached {
         self.begin(self.ring().home(key)?).abandon_fill(key, version).await
     }
 
+    fn place(&self, key: &StorageKey) -> usize {
+        self.ring().home(key).map_or(0, Node::number)
+    }
+
     async fn read_marks(&self, keys: &[StorageKey]) -> Result<Vec<Option<u64>>, Error> {
         marks::read(&self.ring(), |node| self.begin(node), keys).await
     }

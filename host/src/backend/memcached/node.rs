@@ -4,6 +4,8 @@
 //! connection.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -29,6 +31,7 @@ const PATIENCE_LEFT_PERCENT: u32 = 75;
 
 /// One server.
 pub(super) struct Node {
+    number: usize,
     server: Server,
     options: Arc<MemcachedOptions>,
     lanes: Lanes,
@@ -61,12 +64,20 @@ impl Node {
         let breaker = Arc::new(breaker);
         let lanes = Lanes::new(&server, options, &breaker);
         let past = Past::new(&server.name);
-        Self { server, options: Arc::clone(options), lanes, breaker, past }
+        // Servers of one set have different ones, however they come and go.
+        static NODES: AtomicUsize = AtomicUsize::new(0);
+        let number = NODES.fetch_add(1, Relaxed);
+        Self { number, server, options: Arc::clone(options), lanes, breaker, past }
     }
 
     /// Whether this is the server of that name, at the same address.
     pub(super) fn is(&self, server: &Server) -> bool {
         self.server.name == server.name && self.server.address == server.address
+    }
+
+    /// A number of its own in this process.
+    pub(super) fn number(&self) -> usize {
+        self.number
     }
 
     pub(super) fn server(&self) -> &Server {

@@ -44,6 +44,7 @@ impl ScopedCache {
         self.read_under_generations(move |keys| async move {
             let key = keys.storage_key(guest_key);
             let asker = Asker { cache: self, guest_key, key, grace_seconds };
+            let _turn = self.turn(&key, 0).await?;
             if first == First::Read
                 && let Some(found) = self.0.shared.backend.get(&key).await?
             {
@@ -151,6 +152,7 @@ impl Asker<'_> {
             grace_seconds: self.grace_seconds,
             seat: Some(seat),
             runtime: Handle::try_current().ok(),
+            count: None,
         }))
     }
 }

@@ -1,0 +1,245 @@
+//! Who is next, by hand: every future is polled when the test says so.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Longer than any test.
+const PATIENCE: Duration = Duration::from_secs(3600);
+
+type Entering<'a> = Pin<Box<dyn Future<Output = Result<Slot<'a>, Refused>> + 'a>>;
+
+fn queue() -> FairQueue {
+    FairQueue::new(Clock::manual())
+}
+
+fn enter<'a>(queue: &'a FairQueue, flow: &'a Flow, keys: usize) -> Entering<'a> {
+    Box::pin(queue.enter(flow, Demand { place: 0, keys, bytes: 0 }, PATIENCE))
+}
+
+fn poll<F: Future + ?Sized>(future: &mut Pin<Box<F>>) -> Option<F::Output> {
+    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    }
+}
+
+fn slot<'a>(entering: &mut Entering<'a>) -> Option<Slot<'a>> {
+    poll(entering).map(|entered| entered.expect("nothing is refused here"))
+}
+
+/// Stacks compete from now on.
+fn compete(queue: &FairQueue) {
+    let (one, other) = (Flow::new(), Flow::new());
+    let _one = slot(&mut enter(queue, &one, 1)).expect("there is room");
+    let _other = slot(&mut enter(queue, &other, 1)).expect("there is room");
+}
+
+fn is_empty(queue: &FairQueue) -> bool {
+    queue.active.load(Relaxed) == 0
+        && queue.gates.iter().all(|gate| {
+            let inner = gate.lock();
+            gate.taken.load(SeqCst) == 0 && gate.waiting.load(SeqCst) == 0 && inner.waiters.is_empty()
+        })
+}
+
+#[tokio::test]
+async fn a_stack_that_is_alone_has_many_slots_and_one_that_competes_few() {
+    let (queue, flow) = (queue(), Flow::new());
+    let alone: Vec<_> = std::iter::from_fn(|| slot(&mut enter(&queue, &flow, 1))).collect();
+    assert_eq!(alone.len(), SLOTS_ALONE);
+    drop(alone);
+    compete(&queue);
+    let shared: Vec<_> = std::iter::from_fn(|| slot(&mut enter(&queue, &flow, 1))).collect();
+    assert_eq!(shared.len(), SLOTS_SHARED);
+    drop(shared);
+    queue.clock.advance(SHARED_FOR + Duration::from_secs(1));
+    let alone: Vec<_> = std::iter::from_fn(|| slot(&mut enter(&queue, &flow, 1))).collect();
+    assert_eq!(alone.len(), SLOTS_ALONE);
+}
+
+#[tokio::test]
+async fn ten_thousand_operations_of_one_stack_are_ahead_of_anothers_by_one() {
+    let (queue, flood, quiet) = (queue(), Flow::new(), Flow::new());
+    compete(&queue);
+    let mut flooding: Vec<_> = (0..10_000).map(|_| enter(&queue, &flood, 1)).collect();
+    let mut slots: Vec<_> = flooding.iter_mut().filter_map(slot).collect();
+    assert_eq!(slots.len(), SLOTS_SHARED, "the others wait");
+    let mut waiting = flooding.iter_mut().skip(SLOTS_SHARED);
+    for _ in 0..3 {
+        let mut entering = enter(&queue, &quiet, 1);
+        assert!(slot(&mut entering).is_none(), "what has a slot is not overtaken");
+        // Among equals who came first is first: that may be one of the flood.
+        slots.pop();
+        slots.extend(waiting.next().and_then(slot));
+        slots.pop();
+        assert!(slot(&mut entering).is_some(), "the next is its");
+        slots.extend(waiting.next().and_then(slot));
+        slots.extend(waiting.next().and_then(slot));
+    }
+}
+
+#[tokio::test]
+async fn large_operations_count_for_more() {
+    let (queue, large, small) = (queue(), Flow::new(), Flow::new());
+    compete(&queue);
+    let mut held: Vec<_> = std::iter::from_fn(|| slot(&mut enter(&queue, &large, 1))).collect();
+    let mut waiting: Vec<_> =
+        (0..100).flat_map(|_| [(10, enter(&queue, &large, 10)), (1, enter(&queue, &small, 1))]).collect();
+    for (_, entering) in &mut waiting {
+        assert!(slot(entering).is_none());
+    }
+    let mut served = (0, 0);
+    for _ in 0..60 {
+        held.pop();
+        let admitted: Vec<_> = (waiting.iter_mut().enumerate())
+            .filter_map(|(at, (cost, entering))| slot(entering).map(|slot| (at, *cost, slot)))
+            .collect();
+        for (at, cost, slot) in admitted.into_iter().rev() {
+            drop(waiting.swap_remove(at));
+            if cost == 10 {
+                served.0 += cost
+            } else {
+                served.1 += cost
+            }
+            held.push(slot);
+        }
+    }
+    let (of_large, of_small) = served;
+    assert!(
+        of_small > 20 && of_small + 20 >= of_large,
+        "{of_large} slots went to the large, {of_small} to the small"
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_holds_up_nobody_at_another_one() {
+    let (queue, flood, quiet) = (queue(), Flow::new(), Flow::new());
+    compete(&queue);
+    let _hanging: Vec<_> = std::iter::from_fn(|| slot(&mut enter(&queue, &flood, 1))).collect();
+    let elsewhere = queue.enter(&quiet, Demand { place: 1, keys: 1, bytes: 0 }, PATIENCE);
+    assert!(slot(&mut (Box::pin(elsewhere) as Entering)).is_some());
+    let large = queue.enter(&quiet, Demand { place: 0, keys: 1, bytes: LARGE_BYTES }, PATIENCE);
+    assert!(
+        slot(&mut (Box::pin(large) as Entering)).is_some(),
+        "large writes have a connection of their own"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_does_not_come_in_time_is_given_up() {
+    let (queue, flow) = (queue(), Flow::new());
+    compete(&queue);
+    let held: Vec<_> = std::iter::from_fn(|| slot(&mut enter(&queue, &flow, 1))).collect();
+    let late = queue.enter(&flow, Demand { place: 0, keys: 1, bytes: 0 }, Duration::from_secs(1));
+    assert_eq!(pin!(late).await.err(), Some(Refused::TooLate));
+    drop(held);
+    assert!(slot(&mut enter(&queue, &flow, 1)).is_some());
+    assert!(is_empty(&queue));
+}
+
+#[tokio::test]
+async fn a_stacks_queue_is_bounded_and_anothers_is_not_longer_for_it() {
+    let (queue, flood, quiet) = (queue(), Flow::new(), Flow::new());
+    compete(&queue);
+    let mut held: Vec<_> = (0..SLOTS_SHARED).filter_map(|_| slot(&mut enter(&queue, &flood, 1))).collect();
+    let mut waiting: Vec<_> = (0..STACK_QUEUE_MAX).map(|_| enter(&queue, &flood, 1)).collect();
+    assert!(waiting.iter_mut().all(|entering| slot(entering).is_none()));
+    let refused = poll(&mut enter(&queue, &flood, 1)).expect("at once");
+    assert_eq!(refused.err(), Some(Refused::TooMany));
+    let mut entering = enter(&queue, &quiet, 1);
+    assert!(slot(&mut entering).is_none());
+    held.truncate(held.len() - 2);
+    assert!(slot(&mut entering).is_some());
+}
+
+/// What happens next to the operations of some flows.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Enter { flow: usize, keys: usize, place: usize },
+    Poll(usize),
+    GoAway(usize),
+    Leave(usize),
+    Wait,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => (0..4usize, 1..60usize, 0..2usize).prop_map(|(flow, keys, place)| Step::Enter { flow, keys, place }),
+        4 => any::<usize>().prop_map(Step::Poll),
+        2 => any::<usize>().prop_map(Step::GoAway),
+        4 => any::<usize>().prop_map(Step::Leave),
+        1 => Just(Step::Wait),
+    ]
+}
+
+proptest! {
+    /// Whatever comes, goes away in the queue and leaves: nobody waits while there is room, and at the end
+    /// nothing is left.
+    #[test]
+    fn slots_are_never_lost(steps in prop::collection::vec(step(), 1..300)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+        let _inside = runtime.enter();
+        let (queue, flows) = (queue(), [const { () }; 4].map(|()| Flow::new()));
+        let (mut entering, mut held): (Vec<Entering>, Vec<Slot>) = (Vec::new(), Vec::new());
+        for step in steps {
+            match step {
+                Step::Enter { flow, keys, place } => {
+                    entering.push(Box::pin(queue.enter(&flows[flow], Demand { place, keys, bytes: 0 }, PATIENCE)));
+                }
+                Step::Poll(at) if !entering.is_empty() => {
+                    let at = at % entering.len();
+                    if let Some(slot) = slot(&mut entering[at]) {
+                        held.push(slot);
+                        drop(entering.swap_remove(at));
+                    }
+                }
+                Step::GoAway(at) if !entering.is_empty() => drop(entering.swap_remove(at % entering.len())),
+                Step::Leave(at) if !held.is_empty() => drop(held.swap_remove(at % held.len())),
+                Step::Wait => queue.clock.advance(SHARED_FOR / 2),
+                Step::Poll(_) | Step::GoAway(_) | Step::Leave(_) => {}
+            }
+            for gate in &queue.gates {
+                let waits = gate.waiting.load(SeqCst);
+                prop_assert_eq!(waits, gate.lock().waiters.len());
+                prop_assert!(waits == 0 || gate.taken.load(SeqCst) >= SLOTS_SHARED, "somebody waits for nothing");
+            }
+        }
+        held.clear();
+        while !entering.is_empty() {
+            let before = entering.len();
+            entering.retain_mut(|entering| slot(entering).is_none());
+            prop_assert!(entering.len() < before, "{} wait for ever", before);
+        }
+        prop_assert!(is_empty(&queue));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_threads_lose_no_slot() {
+    use std::sync::Arc;
+    let queue = Arc::new(queue());
+    let flows: Vec<_> = (0..8).map(|_| Arc::new(Flow::new())).collect();
+    let tasks: Vec<_> = (0..400)
+        .map(|number: usize| {
+            let (queue, flow) = (Arc::clone(&queue), Arc::clone(&flows[number % 8]));
+            tokio::spawn(async move {
+                for round in 0..200 {
+                    let demand = Demand { place: round % 2, keys: 1 + number % 7, bytes: 0 };
+                    let patience = if number % 5 == 0 { Duration::ZERO } else { PATIENCE };
+                    let slot = queue.enter(&flow, demand, patience).await;
+                    tokio::task::yield_now().await;
+                    drop(slot);
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.expect("it does not panic");
+    }
+    assert!(is_empty(&queue));
+}

@@ -1,0 +1,314 @@
+//! The threat model: one test for each threat, named after it. README's table has the same names.
+//!
+//! Each is the shortest attack of its kind that would succeed without the countermeasure. The suites beside
+//! it try much more: `hostile`, `faults`, `secrecy`, `fleet`, and the cross-tenant checker.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use strongroom_host::backend::Memory;
+use strongroom_host::{Cache, CacheCtx, Clock, Config, Fetched, Flags, Kind, Scope, ScopedCache, Value};
+
+use crate::fault_proxy::{Fault, FaultProxy};
+use crate::harness::connect;
+use crate::memcached::Memcached;
+
+const KEY: &str = "base64:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+
+/// What a guest of the stack opens.
+fn open(cache: &Cache, stack: &str, namespace: Option<&str>) -> ScopedCache {
+    let ctx = CacheCtx::builder(cache).service("tests").stack(stack).session("9f2").build();
+    ctx.and_then(|ctx| ctx.open(Scope::Stack, namespace)).expect("it is granted")
+}
+
+fn config() -> Config {
+    // Generations are asked for each time, so that what is cleared is gone at once.
+    Config::new().prefix("bank").and_then(|config| config.generation_ttl(Duration::ZERO)).expect("valid")
+}
+
+fn encrypted() -> Config {
+    config().encryption_key(KEY).expect("a key")
+}
+
+/// Caches on every backend; the server is theirs.
+async fn caches() -> (Memcached, Vec<Cache>) {
+    let server = Memcached::start();
+    let memory = Memory::new(64 << 20, Clock::system());
+    let memory = Cache::with_backend(config(), Arc::new(memory)).expect("they go together");
+    let classic = config().protocol(strongroom_host::backend::Protocol::Classic).prefix("other");
+    let caches =
+        vec![memory, connect(config(), &server).await, connect(classic.expect("valid"), &server).await];
+    (server, caches)
+}
+
+/// Whatever is tried under a name: it reads nothing of the victim's, and changes nothing.
+async fn tries(attacker: &ScopedCache, key: &str) {
+    if key.len() > strongroom_host::limits::KEY_BYTES_MAX {
+        assert!(attacker.get(key).await.expect_err("it is too long").is_invalid_key());
+        return;
+    }
+    assert_eq!(attacker.get(key).await.expect("get"), None, "{key:?}");
+    assert!(!attacker.delete(key).await.expect("delete"), "{key:?}");
+    assert!(!attacker.replace(key, "mine".into(), None).await.expect("replace"), "{key:?}");
+    assert!(!attacker.touch(key, Some(1)).await.expect("touch"), "{key:?}");
+    assert!(attacker.add(key, "mine".into(), None).await.expect("add"), "{key:?}");
+    attacker.delete(key).await.expect("delete");
+}
+
+/// Names that would mean the victim's entry, if names were put together the simple way.
+fn crafted(storage_key: &str) -> Vec<String> {
+    let item = storage_key.rsplit(':').next().unwrap_or_default();
+    let mut keys: Vec<_> = ["rates", "acme:rates", "acme/rates", "tests:acme:rates", "../acme/rates"]
+        .iter()
+        .map(|&key| key.to_owned())
+        .collect();
+    keys.extend([storage_key, item, "acmerates"].map(str::to_owned));
+    keys.push("\u{1}\0\0\0\u{4}acme\0\0rates".to_owned());
+    keys.push(format!("x\r\nget {storage_key}"));
+    keys.push(format!("x\r\nmg {storage_key} v\r\n"));
+    keys.push(format!("\0{storage_key}\0"));
+    keys
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cross_tenant_read_by_crafted_key() {
+    let (_server, caches) = caches().await;
+    for cache in &caches {
+        let victim = open(cache, "acme", None);
+        victim.set("rates", "acme's".into(), None).await.expect("set");
+        let storage_key = victim.storage_key("rates").await.expect("a key");
+        for key in crafted(storage_key.as_str()) {
+            tries(&open(cache, "globex", None), &key).await;
+        }
+        assert_eq!(victim.get("rates").await.expect("get"), Some("acme's".into()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cross_tenant_read_by_namespace() {
+    let (_server, caches) = caches().await;
+    for cache in &caches {
+        let victim = open(cache, "ab", Some("c"));
+        victim.set("d", "ab's".into(), None).await.expect("set");
+        let storage_key = victim.storage_key("d").await.expect("a key").as_str().to_owned();
+        for (stack, namespace, key) in [
+            ("a", Some("bc"), "d"),
+            ("a", Some("b"), "cd"),
+            ("abc", None, "d"),
+            ("ab", None, "cd"),
+            ("ab", Some("cd"), "d"),
+            ("a", Some("b\u{1}\0\0\0\u{1}c"), "d"),
+            ("a", Some(storage_key.as_str()), "d"),
+            ("a", Some("../ab/c"), "d"),
+            ("c", Some("ab"), "d"),
+        ] {
+            tries(&open(cache, stack, namespace), key).await;
+        }
+        assert_eq!(victim.get("d").await.expect("get"), Some("ab's".into()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reply_mix_up_after_cancel_or_timeout() {
+    let server = Memcached::start();
+    let proxy = FaultProxy::start(server.port(), 11);
+    let config = config().host("127.0.0.1").and_then(|config| config.port(proxy.port()));
+    let config = config.and_then(|config| config.timeout(Duration::from_millis(250))).expect("valid");
+    let cache = Cache::connect(config).await.expect("settings that go together");
+    let stacks = ["acme", "globex", "initech"].map(|stack| (stack, open(&cache, stack, None)));
+    for (stack, scoped) in &stacks {
+        for key in 0..50 {
+            let value = format!("{stack}'s {key}");
+            scoped.set(&key.to_string(), value.as_str().into(), None).await.expect("set");
+        }
+    }
+    // Replies come late, so that whoever gave up is gone when they do.
+    proxy.inject(Fault::Delay, 5);
+    let mut answered = 0;
+    for round in 0..40 {
+        let calls = stacks.iter().flat_map(|(stack, scoped)| {
+            (0..50).map(move |key: u64| async move {
+                // From nearly nothing to more than a call can take.
+                let patience = Duration::from_micros(300 << (key * 97 % 5 * 3 + round % 3));
+                let key = key.to_string();
+                match tokio::time::timeout(patience, scoped.get(&key)).await {
+                    Ok(Ok(Some(value))) => {
+                        assert_eq!(value, Value::from(format!("{stack}'s {key}").as_str()));
+                        1
+                    }
+                    Ok(Ok(None)) => panic!("it is there"),
+                    Ok(Err(_)) | Err(_) => 0,
+                }
+            })
+        });
+        answered += futures_util::future::join_all(calls).await.into_iter().sum::<u32>();
+    }
+    assert!(answered > 100 && answered < 6000, "{answered}: some were answered, and some gave up");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lying_or_restarted_server() {
+    let mut server = Memcached::start();
+    let proxy = FaultProxy::start(server.port(), 12);
+    let config = config().host("127.0.0.1").and_then(|config| config.port(proxy.port()));
+    let config = config.and_then(|config| config.timeout(Duration::from_millis(300))).expect("valid");
+    let cache = Cache::connect(config).await.expect("settings that go together");
+    let (acme, globex) = (open(&cache, "acme", None), open(&cache, "globex", None));
+    acme.set("rates", "acme's".into(), None).await.expect("set");
+    globex.set("rates", "globex's".into(), None).await.expect("set");
+    for lie in [Fault::WrongOpaque, Fault::Reorder, Fault::Duplicate, Fault::Garbage, Fault::HugeLength] {
+        proxy.inject(lie, 2);
+        for _ in 0..30 {
+            for (scoped, own) in [(&acme, "acme's"), (&globex, "globex's")] {
+                // Right, or an error, or (if a write of generations was hit) a miss; never the other's.
+                let found = scoped.get("rates").await.unwrap_or_default();
+                assert!(found.is_none() || found == Some(own.into()), "{lie:?}: {found:?}");
+            }
+        }
+        proxy.pass();
+    }
+    server.restart();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    for scoped in [&acme, &globex] {
+        let found = scoped.get("rates").await.unwrap_or_default();
+        assert_eq!(found, None, "what it has lost is a miss, and not somebody else's");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn moved_entries_in_memcached() {
+    let server = Memcached::start();
+    let cache = connect(encrypted(), &server).await;
+    let (acme, globex) = (open(&cache, "acme", None), open(&cache, "globex", None));
+    for (scoped, key) in [(&acme, "rates"), (&acme, "other"), (&globex, "rates")] {
+        scoped.set(key, format!("of {key}").as_str().into(), None).await.expect("set");
+    }
+    let from = globex.storage_key("rates").await.expect("a key");
+    let (flags, stolen) = server.item(from.as_str()).expect("stored");
+    for (scoped, key) in [(&acme, "rates"), (&acme, "other"), (&globex, "other")] {
+        let to = scoped.storage_key(key).await.expect("a key");
+        server.put(to.as_str(), flags, &stolen);
+        assert_eq!(scoped.get(key).await.expect("get"), None, "it opens where it was stored only");
+    }
+    assert_eq!(globex.get("rates").await.expect("get"), Some("of rates".into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn command_injection() {
+    let server = Memcached::start();
+    let cache = connect(config(), &server).await;
+    server.put("canary", 0, b"alive");
+    let acme = open(&cache, "acme", None);
+    for text in
+        ["\r\nflush_all\r\n", "x\r\nms canary 4\r\ndead\r\n", "\r\nmd canary\r\n", "a\nquit\n", "\0\r\n"]
+    {
+        for scoped in [open(&cache, "acme", Some(text)), open(&cache, text, None), acme.clone()] {
+            scoped.set(text, text.into(), Some(60)).await.expect("any text is a key and a value");
+            assert_eq!(scoped.get(text).await.expect("get"), Some(text.into()));
+            scoped.increment(&format!("{text}#"), 1, 1, None).await.expect("increment");
+        }
+    }
+    assert_eq!(server.item("canary"), Some((0, b"alive".to_vec())));
+    let keys = server.dump().into_iter().map(|(key, _)| key).filter(|key| key != "canary");
+    for key in keys {
+        assert!(key.starts_with("bank:") && key.len() == 37, "what reaches the wire is always of one form");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn zlib_bomb() {
+    let server = Memcached::start();
+    let cache = connect(config(), &server).await;
+    let acme = open(&cache, "acme", None);
+    let key = acme.storage_key("rates").await.expect("a key");
+    acme.set("rates", "x".repeat(2 * 1024 * 1024).as_str().into(), None).await.expect("set");
+    let (flags, bomb) = server.item(key.as_str()).expect("stored");
+    assert!(bomb.len() < 20_000, "it is compressed");
+    // The same stream, said to be small, and said to be 4 GiB; and one whose stream never ends.
+    for length in [16_u32, u32::MAX] {
+        let lie = [&length.to_be_bytes()[..], &bomb[4..]].concat();
+        server.put(key.as_str(), flags, &lie);
+        assert_eq!(acme.get("rates").await.expect("a miss"), None);
+    }
+    server.put(key.as_str(), flags, &bomb);
+    assert!(acme.get("rates").await.expect("get").is_some(), "as it was, it is read");
+    let unopened: u64 = cache.stats().unopened.iter().map(|(_, count)| count).sum();
+    assert_eq!(unopened, 2, "{:?}", cache.stats());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stampede() {
+    let (_server, caches) = caches().await;
+    for cache in &caches {
+        let acme = open(cache, "acme", None);
+        let calls = (0..100).map(|_| acme.fetch("rates", 0, Duration::ZERO));
+        let fetched = futures_util::future::join_all(calls).await;
+        let fills = fetched.iter().filter(|fetched| matches!(fetched, Ok(Fetched::Vacant(_)))).count();
+        assert_eq!(fills, 1, "one computes");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn counter_and_lease_theft() {
+    let (_server, caches) = caches().await;
+    for cache in &caches {
+        let (acme, globex) = (open(cache, "acme", None), open(cache, "globex", None));
+        assert_eq!(acme.increment("visits", 1, 100, None).await.expect("increment"), 100);
+        assert_eq!(globex.increment("visits", 1, 1, None).await.expect("increment"), 1);
+        let (_, version) = acme.get_versioned("visits").await.expect("get").expect("there");
+        let swapped = globex.swap("visits", Value::Integer(0), version, None).await.expect("swap");
+        assert_eq!(swapped, strongroom_host::SwapOutcome::Changed, "a version is one's own");
+
+        let Ok(Fetched::Vacant(mut fill)) = acme.fetch("rates", 0, Duration::ZERO).await else {
+            panic!("vacant")
+        };
+        let Ok(Fetched::Vacant(mut other)) = globex.fetch("rates", 0, Duration::ZERO).await else {
+            panic!("another tenant's computation is nothing to it")
+        };
+        globex.delete("rates").await.expect("delete");
+        assert!(fill.complete("acme's".into(), None).await.expect("complete"), "nor can it end it");
+        assert!(!other.complete("globex's".into(), None).await.expect("complete"));
+        assert_eq!(acme.get("rates").await.expect("get"), Some("acme's".into()));
+        assert_eq!(globex.get("rates").await.expect("get"), None);
+        assert_eq!(acme.increment("visits", 1, 0, None).await.expect("increment"), 101);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clearing_someone_elses_partition() {
+    let (_server, caches) = caches().await;
+    for cache in &caches {
+        let victims = [open(cache, "acme", None), open(cache, "acme", Some("day")), open(cache, "acm", None)];
+        for victim in &victims {
+            victim.set("rates", "kept".into(), None).await.expect("set");
+        }
+        for namespace in [None, Some("acme"), Some("day"), Some("acme/day"), Some("..")] {
+            open(cache, "globex", namespace).clear().await.expect("clear");
+            open(cache, "acme", Some("e")).clear().await.expect("clear");
+        }
+        for victim in &victims {
+            assert_eq!(victim.get("rates").await.expect("get"), Some("kept".into()));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn downgrade_to_an_entry_in_plain() {
+    let server = Memcached::start();
+    let cache = connect(encrypted(), &server).await;
+    let acme = open(&cache, "acme", None);
+    let key = acme.storage_key("rates").await.expect("a key");
+    for (kind, data) in [(Kind::Text, &b"planted"[..]), (Kind::Bytes, b"planted"), (Kind::Integer, b"41")] {
+        let plant = || server.put(key.as_str(), Flags::entry(kind, 0).0, data);
+        plant();
+        assert_eq!(acme.get("rates").await.expect("get"), None);
+        assert_eq!(acme.get_many(&["rates"]).await.expect("get"), [None]);
+        assert!(acme.get_versioned("rates").await.expect("get").is_none());
+        assert!(matches!(acme.fetch("rates", 0, Duration::ZERO).await, Ok(Fetched::Vacant(_))));
+        plant();
+        assert_eq!(acme.increment("rates", 1, 7, None).await.expect("increment"), 7, "it is not counted on");
+        plant();
+        assert!(acme.add("rates", "own".into(), None).await.expect("add"), "nor does it stand in the way");
+        assert_eq!(acme.get("rates").await.expect("get"), Some("own".into()));
+    }
+}
