@@ -96,6 +96,12 @@ mod clock;
 mod random;
 mod turns;
 
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
+#[cfg(feature = "fuzzing")]
+mod input;
+
 pub use cache::{Cache, Fetched, Fill, ScopedCache, SwapOutcome};
 pub use clock::Clock;
 pub use config::{Config, OnUnavailable};

@@ -25,6 +25,8 @@ const MAY_IMPORT: &[(&str, &str)] = &[
     ("recent", "codec key scope"),
     ("backend", ""),
     ("config", "backend codec"),
+    ("fuzzing", "backend codec config key recent"),
+    ("input", "*"),
     ("telemetry", "*"),
     ("value", "*"),
     ("stored", "*"),
