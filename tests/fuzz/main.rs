@@ -9,6 +9,20 @@ mod allocations;
 mod libfuzzer;
 #[cfg(not(feature = "libfuzzer"))]
 mod replay;
+mod settings;
+
+/// The command line is a program, so what reads its settings file is compiled here once more.
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "only a part of it is used here, and its tests run where it belongs"
+)]
+#[path = "../../host/cli/failure.rs"]
+mod failure;
+#[path = "../../host/cli/settings/text.rs"]
+mod text;
+
+use strongroom_host::fuzzing;
 
 #[cfg(not(feature = "libfuzzer"))]
 fn main() -> std::process::ExitCode {
@@ -26,8 +40,10 @@ struct Target {
 const KIB: usize = 1024;
 
 const TARGETS: &[Target] = &[
-    Target { name: "protocol", run: strongroom_host::fuzzing::protocol, bytes_max: 768 * KIB },
-    Target { name: "entry", run: strongroom_host::fuzzing::entry, bytes_max: 1024 * KIB },
+    Target { name: "protocol", run: fuzzing::protocol, bytes_max: 768 * KIB },
+    Target { name: "entry", run: fuzzing::entry, bytes_max: 1024 * KIB },
+    Target { name: "key", run: fuzzing::key, bytes_max: 256 * KIB },
+    Target { name: "settings", run: settings::run, bytes_max: 512 * KIB },
 ];
 
 impl Target {

@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+pub(crate) use super::keyring::is_passphrase;
 use super::{Codec, CodecOptions, FileSealer, Keyring, NONCE_BYTES, OVERHEAD_BYTES, Purpose, Secret};
 use crate::input::Input;
 use crate::stored::{Flags, Kind, StorageKey, Stored};
