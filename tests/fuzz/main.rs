@@ -5,6 +5,7 @@
 #![cfg_attr(feature = "libfuzzer", no_main)]
 
 mod allocations;
+mod guest;
 #[cfg(feature = "libfuzzer")]
 mod libfuzzer;
 #[cfg(not(feature = "libfuzzer"))]
@@ -44,6 +45,7 @@ const TARGETS: &[Target] = &[
     Target { name: "entry", run: fuzzing::entry, bytes_max: 1024 * KIB },
     Target { name: "key", run: fuzzing::key, bytes_max: 256 * KIB },
     Target { name: "settings", run: settings::run, bytes_max: 512 * KIB },
+    Target { name: "guest", run: guest::run, bytes_max: 16 * KIB * KIB },
 ];
 
 impl Target {

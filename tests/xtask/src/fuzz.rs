@@ -13,7 +13,7 @@ use std::process::{Child, Command, ExitCode};
 use crate::test::PACKAGES;
 use crate::{Outcome, cargo, root, run as step, target};
 
-const TARGETS: [&str; 4] = ["protocol", "entry", "key", "settings"];
+const TARGETS: [&str; 5] = ["protocol", "entry", "key", "settings", "guest"];
 
 const SECONDS: &str = "60";
 
