@@ -5,7 +5,8 @@ use crate::input::Input;
 
 /// Fuzzes one of the parts that read replies.
 pub(crate) fn replies(mut input: Input<'_>) {
-    match input.below(4) {
+    match input.below(5) {
+        4 => memcached::fuzzing::callers(input),
         0 => memcached::fuzzing::decoder(input),
         1 => memcached::fuzzing::greeting(input),
         2 => memcached::fuzzing::discovery(input),

@@ -15,6 +15,10 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 }
 
 /// Settings as an environment would set them.
+///
+/// # Errors
+///
+/// As [`Config::with_env`].
 pub fn with_variables(config: Config, variable: impl Fn(&str) -> Option<OsString>) -> Result<Config, Error> {
     config.with_variables(variable)
 }

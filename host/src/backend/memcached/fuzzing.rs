@@ -9,6 +9,8 @@ use bytes::{BufMut, Bytes};
 use futures_util::FutureExt;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+pub(in crate::backend) use super::connection::fuzzing::callers;
+
 use super::discovery;
 use super::greeting::{End, Facts, greet};
 use super::protocol::{Awaits, Bounds, Decoder, Expected, Found, ProtocolError, Reply, When};
@@ -135,8 +137,8 @@ fn check(reply: &Reply, expected: Expected, bytes: &[u8]) {
     assert!(suits, "{reply:?} is no reply to {:?}", expected.awaits);
 
     let words: Vec<_> = line.split(|byte| *byte == b' ').collect();
-    let opaques = words[1..].iter().filter_map(|word| word.strip_prefix(b"O"));
-    let opaque = opaques.last().and_then(number);
+    let mut opaques = words[1..].iter().filter_map(|word| word.strip_prefix(b"O"));
+    let opaque = opaques.next_back().and_then(number);
     assert_eq!(opaque, Some(expected.opaque), "a reply to another request was taken");
 
     match reply {
