@@ -1,11 +1,12 @@
 //! The settings: a file, overridden by the environment, overridden by flags.
 
+mod text;
+
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use strongroom_host::Config;
-use toml::{Table, Value};
 
 use crate::args::SettingsArgs;
 use crate::failure::Failure;
@@ -46,20 +47,9 @@ impl Settings {
 }
 
 /// Adds what a file says to the settings. What goes wrong names the file, the key and what is allowed.
-fn read(mut config: Config, file: &Path) -> Result<Config, Failure> {
+fn read(config: Config, file: &Path) -> Result<Config, Failure> {
     let text = read_text(file).map_err(|line| Failure::invalid(line).about(file.display()))?;
-    let table: Table = text.parse().map_err(|error| {
-        Failure::invalid(format!("{}: not TOML: {}", file.display(), explain(&text, &error)))
-    })?;
-    for (name, value) in table {
-        let set = texts(&value)
-            .ok_or_else(|| {
-                Failure::invalid(format!("{name}: {}", "allowed is a plain value, or a list of them"))
-            })
-            .and_then(|texts| config.with_setting(&name, &texts).map_err(|error| Failure::of_host(&error)));
-        config = set.map_err(|failure| failure.about(file.display()))?;
-    }
-    Ok(config)
+    text::read(config, &text).map_err(|failure| failure.about(file.display()))
 }
 
 fn read_text(file: &Path) -> Result<String, String> {
@@ -76,33 +66,6 @@ fn read_text(file: &Path) -> Result<String, String> {
             ErrorKind::InvalidData => "not UTF-8 text, so no settings file".to_owned(),
             _ => format!("can't read the settings file: {error}"),
         }),
-    }
-}
-
-/// The value as texts: one for a plain value, any number for a list. `None` where it is neither.
-fn texts(value: &Value) -> Option<Vec<String>> {
-    match value {
-        Value::Array(values) => values.iter().map(plain).collect(),
-        value => plain(value).map(|text| vec![text]),
-    }
-}
-
-fn plain(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Integer(number) => Some(number.to_string()),
-        Value::Float(number) => Some(number.to_string()),
-        Value::Boolean(flag) => Some(flag.to_string()),
-        Value::Datetime(_) | Value::Array(_) | Value::Table(_) => None,
-    }
-}
-
-/// Where and what is wrong, in one line. The error's own text would show the line, which may hold a secret.
-fn explain(text: &str, error: &toml::de::Error) -> String {
-    let message = error.message().lines().next().unwrap_or("bad syntax");
-    match error.span().and_then(|span| text.get(..span.start)) {
-        Some(before) => format!("line {}: {message}", before.matches('\n').count() + 1),
-        None => message.to_owned(),
     }
 }
 

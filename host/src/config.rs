@@ -4,6 +4,8 @@
 //! `config/transport.rs`, those of quotas and limits in `config/quota.rs`, those of recent keys in
 //! `config/recent.rs`); `config/text.rs` gives each its name in files and in the environment.
 
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod quota;
 mod recent;
 mod servers;

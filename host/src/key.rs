@@ -213,5 +213,7 @@ pub(crate) fn nodes(partition: &Partition) -> impl Iterator<Item = Partition> + 
     Scope::ALL.into_iter().filter_map(|scope| partition.widened_to(scope))
 }
 
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 #[cfg(test)]
 mod tests;

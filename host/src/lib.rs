@@ -103,6 +103,12 @@ mod fair;
 mod quota;
 mod invocation;
 
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
+#[cfg(feature = "fuzzing")]
+mod input;
+
 pub use cache::{Cache, Fetched, Fill, ScopedCache, SwapOutcome};
 pub use clock::Clock;
 pub use config::{Config, OnUnavailable};

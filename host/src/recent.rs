@@ -18,6 +18,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub(crate) use directory::Error;
+#[cfg(feature = "fuzzing")]
+pub(crate) use file::fuzz as fuzz_file;
 pub(crate) use record::Recorder;
 
 use crate::codec::{Codec, FileSealer};

@@ -112,8 +112,8 @@ async fn cross_tenant_read_by_namespace() {
 async fn reply_mix_up_after_cancel_or_timeout() {
     let server = Memcached::start();
     let proxy = FaultProxy::start(server.port(), 11);
-    let config = config().host("127.0.0.1").and_then(|config| config.port(proxy.port()));
-    let config = config.and_then(|config| config.timeout(Duration::from_millis(250))).expect("valid");
+    let config = Config::new().host("127.0.0.1").and_then(|config| config.port(proxy.port()));
+    let config = config.and_then(|config| config.timeout(Duration::from_secs(10))).expect("valid");
     let cache = Cache::connect(config).await.expect("settings that go together");
     let stacks = ["acme", "globex", "initech"].map(|stack| (stack, open(&cache, stack, None)));
     for (stack, scoped) in &stacks {
@@ -123,13 +123,13 @@ async fn reply_mix_up_after_cancel_or_timeout() {
         }
     }
     // Replies come late, so that whoever gave up is gone when they do.
-    proxy.inject(Fault::Delay, 5);
+    proxy.inject(Fault::Delay, 50);
     let mut answered = 0;
-    for round in 0..40 {
+    for round in 0..20 {
         let calls = stacks.iter().flat_map(|(stack, scoped)| {
             (0..50).map(move |key: u64| async move {
                 // From nearly nothing to more than a call can take.
-                let patience = Duration::from_micros(300 << (key * 97 % 5 * 3 + round % 3));
+                let patience = Duration::from_micros(200 << (key * 97 % 5 * 3 + round % 3));
                 let key = key.to_string();
                 match tokio::time::timeout(patience, scoped.get(&key)).await {
                     Ok(Ok(Some(value))) => {
@@ -143,7 +143,7 @@ async fn reply_mix_up_after_cancel_or_timeout() {
         });
         answered += futures_util::future::join_all(calls).await.into_iter().sum::<u32>();
     }
-    assert!(answered > 100 && answered < 6000, "{answered}: some were answered, and some gave up");
+    assert!(answered > 100 && answered < 3000, "{answered}: some were answered, and some gave up");
 }
 
 #[tokio::test(flavor = "multi_thread")]

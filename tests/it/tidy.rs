@@ -28,6 +28,8 @@ const MAY_IMPORT: &[(&str, &str)] = &[
     ("quota", "fair scope"),
     ("invocation", ""),
     ("fair", ""),
+    ("fuzzing", "backend codec config key recent"),
+    ("input", "*"),
     ("telemetry", "*"),
     ("value", "*"),
     ("stored", "*"),
@@ -263,6 +265,34 @@ fn the_top_level_stays_small() {
     let visible =
         visible.map(|name| name.to_string_lossy().into_owned()).filter(|name| !name.starts_with('.'));
     report("at the top level", visible.filter(|name| !allowed.contains(&name.as_str())).collect());
+}
+
+#[test]
+fn the_threat_models_tests_exist() {
+    let readme = fs::read_to_string(root().join("README.md")).expect("UTF-8");
+    let table = readme.split("## Threat model").nth(1).and_then(|rest| rest.split("\n## ").next());
+    let rows = table.unwrap_or_default().lines().filter(|line| line.starts_with("| ")).skip(1);
+    let tests: Vec<_> = sources(&["host/src", "tests"]).into_iter().filter(Source::is_test).collect();
+    let exists = |name: &str| match name.contains('/') {
+        true => root().join(name).exists(),
+        false => tests.iter().any(|source| {
+            let head = |form: &str| source.text.contains(&form.replace("NAME", name));
+            head("fn NAME(") || head("passes!(NAME)")
+        }),
+    };
+    let mut missing = Vec::new();
+    let mut threats = 0;
+    for row in rows {
+        let tests = row.trim_end_matches(" |").rsplit(" | ").next().unwrap_or_default();
+        let names: Vec<_> = tests.split('`').skip(1).step_by(2).collect();
+        threats += 1;
+        if names.is_empty() {
+            missing.push(format!("{row}: no test"));
+        }
+        missing.extend(names.into_iter().filter(|name| !exists(name)).map(str::to_owned));
+    }
+    assert!(threats > 20, "{threats} threats: is the table there?");
+    report("tests that the threat model names and that don't exist", missing);
 }
 
 #[test]

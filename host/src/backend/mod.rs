@@ -5,6 +5,8 @@
 
 mod classic;
 mod exptime;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod mark;
 mod memcached;
 mod memory;

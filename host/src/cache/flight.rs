@@ -334,6 +334,11 @@ impl Turn<'_> {
     /// Leaves the next look to another time, as the value is not there yet.
     pub(super) fn put_off(&self) {
         self.seat.shared.state.send_if_modified(|state| {
+            if !state.is_held() {
+                // The lease of whoever computed here is over, and another host has the right: the end of that
+                // lease is nothing to look for any more.
+                state.computing = None;
+            }
             let poll = if state.is_held() { POLL_HELD } else { state.poll };
             state.look_at = Instant::now() + random::jittered(poll);
             state.poll = (state.poll * 2).min(POLL_MAX);

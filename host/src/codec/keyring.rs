@@ -64,6 +64,12 @@ fn looks_like_a_key(text: &str) -> bool {
     is_hex || decode(text).is_ok()
 }
 
+/// Whether a text would be stretched.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn is_passphrase(text: &str) -> bool {
+    !text.starts_with(BASE64) && text.len() >= PASSPHRASE_BYTES_MIN && !looks_like_a_key(text)
+}
+
 /// What a secret is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Purpose {

@@ -22,6 +22,8 @@ mod compression;
 mod encryption;
 mod envelope;
 mod file;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod keyring;
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! Settings as text: the name of each in files and in the environment, and the reading of its value.
 
+use std::ffi::OsString;
 use std::time::Duration;
 
 use super::{Config, OnUnavailable};
@@ -24,10 +25,18 @@ impl Config {
     /// # Errors
     ///
     /// [`Error::is_invalid_config`] for an impossible value, naming the variable and what is allowed.
-    pub fn with_env(mut self) -> Result<Self, Error> {
+    pub fn with_env(self) -> Result<Self, Error> {
+        self.with_variables(|variable| std::env::var_os(variable))
+    }
+
+    /// These settings, overridden by what the variables of an environment hold.
+    pub(super) fn with_variables(
+        mut self,
+        variable_of: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Self, Error> {
         for setting in SETTINGS {
             let variable = format!("CACHE_{}", setting.name.to_ascii_uppercase());
-            let Some(text) = std::env::var_os(&variable) else { continue };
+            let Some(text) = variable_of(&variable) else { continue };
             let text =
                 text.into_string().map_err(|_| Error::invalid_config(format!("{variable}: not UTF-8")))?;
             let values: Vec<_> = match setting.shape {
@@ -156,6 +165,12 @@ const SETTINGS: &[Setting] = &[
     one("recent_keys", |config, text| config.recent_keys(number(&text[0], "a number from 0 to 1000")?)),
     one("recent_dir", |config, text| Ok(config.recent_dir(&text[0]))),
 ];
+
+/// The names of all settings.
+#[cfg(feature = "fuzzing")]
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    SETTINGS.iter().map(|setting| setting.name)
+}
 
 /// `servers = ["host:port", ...]`. An empty entry is none, as an empty variable is one that is not set.
 fn read_servers(config: Config, servers: &[String]) -> Result<Config, Error> {

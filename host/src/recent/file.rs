@@ -182,5 +182,17 @@ fn read_bytes<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
     Some(*bytes)
 }
 
+/// A file that says anything, in plain. What is read of one is all that was in it.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn fuzz(mut input: crate::input::Input<'_>) {
+    let with_head = input.flag();
+    let mut file = if with_head { head(PLAIN).to_vec() } else { Vec::new() };
+    file.extend(input.expanded(8192));
+    let Ok(pages) = read(&file, "name", None, |_| true) else { return };
+    assert_eq!(write(&pages, "name", None, [0; NONCE_BYTES]), Ok(file.clone()), "it is read in one way only");
+    let none = read(&file, "name", None, |_| false);
+    assert_eq!(none, Ok(Vec::new()), "what is not wanted is checked all the same, and left out");
+}
+
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,9 @@
-//! The project's own commands: `cargo xtask demo`, `test`, `soak` and `compare`. Each installs what it needs
-//! first.
+//! The project's own commands: `cargo xtask demo`, `test`, `soak`, `fuzz` and `compare`. Each installs what
+//! it needs first.
 
 mod compare;
 mod demo;
+mod fuzz;
 mod install;
 mod soak;
 mod test;
@@ -18,15 +19,25 @@ cargo xtask demo    the example extensions for several tenants and sessions, on 
 cargo xtask test    everything that CI checks; installs memcached where it can
 cargo xtask soak [--minutes N] [--seed S] [--servers N]
                     hundreds of callers on servers and networks that fail in every way
+cargo xtask fuzz [TARGET...] [--seconds N]
+                    what reads foreign bytes, on inputs that coverage guides (by default 60 seconds each)
+cargo xtask fuzz TARGET... --merge
+                    what such runs have found, minimised, into the committed corpus
+cargo xtask fuzz TARGET --file FILE
+                    one input again, in an ordinary build
 cargo xtask compare [--quick | --help | ...]
                     the memcached engine beside other clients, into host/benches/RESULTS.md (about 6 minutes)";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some((rustc, arguments)) = fuzz::compiler(&arguments) {
+        return fuzz::compile(rustc, arguments);
+    }
     let outcome = match arguments.split_first() {
         Some((command, [])) if command == "demo" => demo::run(),
         Some((command, [])) if command == "test" => test::run(),
         Some((command, options)) if command == "soak" => soak::run(options),
+        Some((command, options)) if command == "fuzz" => fuzz::run(options),
         Some((command, options)) if command == "compare" => compare::run(options),
         _ => Err(format!("usage:\n{USAGE}")),
     };

@@ -1,6 +1,7 @@
-//! `cargo xtask test`: formatting, lints, all tests on a real memcached, doc tests, documentation.
+//! `cargo xtask test`: formatting, lints, all tests on a real memcached, doc tests, documentation, and a
+//! minute of fuzzing for each target.
 
-use crate::{Outcome, cargo, install, run as step};
+use crate::{Outcome, cargo, fuzz, install, run as step};
 
 /// The guests are programs without tests of their own; the package `strongroom-tests` builds and runs them.
 pub(crate) const PACKAGES: [&str; 3] = ["--workspace", "--exclude", "strongroom-test-guests"];
@@ -17,5 +18,6 @@ pub(crate) fn run() -> Outcome {
     step(cargo(&["build"]).args(PACKAGES).args(TARGETS))?;
     step(cargo(&["test"]).args(PACKAGES).args(TARGETS))?;
     step(&mut cargo(&["test", "--workspace", "--doc", "--locked"]))?;
-    step(cargo(&["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "--deny warnings"))
+    step(cargo(&["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "--deny warnings"))?;
+    fuzz::smoke()
 }

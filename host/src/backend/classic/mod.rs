@@ -5,6 +5,8 @@
 //! connection: the library `memcache-async`, its traps avoided), `transport` (the socket) and `reply` (what
 //! may come from it).
 
+#[cfg(feature = "fuzzing")]
+pub(super) mod fuzzing;
 mod item;
 mod link;
 mod operation;

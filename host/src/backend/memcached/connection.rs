@@ -6,6 +6,8 @@
 //!
 //! One task serves both directions: it never stops reading while it writes.
 
+#[cfg(feature = "fuzzing")]
+pub(super) mod fuzzing;
 mod session;
 #[cfg(test)]
 mod tests;

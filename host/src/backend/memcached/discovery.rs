@@ -161,6 +161,23 @@ fn server(text: &str) -> Option<Server> {
     Some(Server { name, address, weight: 1 })
 }
 
+/// An answer that says anything. Where it is one, it is so as soon as it is whole, and not before.
+#[cfg(feature = "fuzzing")]
+pub(super) fn fuzz(reply: &[u8]) {
+    let whole = read(reply);
+    let first = (0..=reply.len()).find_map(|end| read(&reply[..end]).transpose());
+    match (whole, first) {
+        (Ok(None), None) => {}
+        (Ok(Some(cluster)), Some(Ok(first))) => {
+            assert_eq!(cluster, first);
+            assert!((1..=SERVERS_MAX).contains(&cluster.servers.len()));
+        }
+        // More than the answer came, which is noticed if it is there in time.
+        (Err(_), Some(_)) => {}
+        (whole, first) => panic!("{whole:?} as one whole, but {first:?} in pieces"),
+    }
+}
+
 fn malformed() -> String {
     "the answer to `config get cluster` is malformed".to_owned()
 }

@@ -13,6 +13,8 @@ mod connection;
 mod credentials;
 mod dial;
 mod discovery;
+#[cfg(feature = "fuzzing")]
+pub(super) mod fuzzing;
 mod greeting;
 mod lanes;
 mod marks;

@@ -287,6 +287,14 @@ impl Queue {
         !matches!(lock(&self.state).task, Task::Running(_))
     }
 
+    /// Whether nothing is kept of any call.
+    #[cfg(feature = "fuzzing")]
+    pub(super) fn is_idle(&self) -> bool {
+        let state = lock(&self.state);
+        let is_empty = state.waiting.is_empty() && state.slots.is_empty();
+        is_empty && (state.requests, state.bytes, state.waiting_bytes) == (0, 0, 0)
+    }
+
     /// Says that no calls will come any more.
     pub(super) fn close(&self) {
         let task = std::mem::replace(&mut lock(&self.state).task, Task::Closed);

@@ -83,6 +83,24 @@ async fn a_right_that_may_be_lost_is_looked_after_now_and_then_and_at_the_end_of
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_fill_that_outlives_its_lease_has_nobody_ask_without_a_pause() {
+    let flights = Arc::new(Flights::new());
+    let begun = Instant::now();
+    let computes = flights.join(&key());
+    computes.compute(begun + Duration::from_secs(1));
+    let waits = flights.queue(&key());
+    let mut looks = 0;
+    // Another host has the right by then, so that no look finds anything.
+    while let Waited::Turn(turn) = waits.wait(begun + Duration::from_secs(3)).await {
+        looks += 1;
+        assert!(looks < 200, "{looks} looks within {:?}", begun.elapsed());
+        turn.put_off();
+    }
+    assert_eq!(begun.elapsed(), Duration::from_secs(3), "nobody waits longer");
+    assert!((30..95).contains(&looks), "{looks}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_asks_for_all_and_less_and_less_often() {
     let flights = Arc::new(Flights::new());
     let begun = Instant::now();
