@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use strongroom_host::{CacheCtx, Fetched, Fill, Grants, Scope, SwapOutcome, Value};
 
 use crate::call::{Answer, Calls};
+use crate::deployment::Store;
 use crate::population::{KEYS, Role, Spot, role};
 use crate::scene::{Scene, Stage, Visit};
 use crate::truth::{Ticket, Truth};
@@ -41,9 +42,16 @@ impl Caller {
             let scene = Arc::clone(&self.scene);
             scene.focus(&mut self.focus);
             let stage = self.calls.dice.below(scene.stages.len());
-            if self.calls.dice.one_in(4) {
-                self.try_twins(stage).await;
-                continue;
+            match self.calls.dice.below(16) {
+                0..4 => {
+                    self.try_twins(stage).await;
+                    continue;
+                }
+                4 => {
+                    self.disturb_a_twin().await;
+                    continue;
+                }
+                _ => {}
             }
             let place = self.calls.dice.pick(&self.focus.1);
             let visit = scene.visit(stage, place, &mut self.calls.dice);
@@ -139,10 +147,13 @@ impl Caller {
     async fn write(&mut self, visit: &Visit) {
         let spot = self.spot(visit, Role::Value);
         match self.calls.dice.below(4) {
-            0 | 1 => self.set_at(visit, spot).await,
+            0 | 1 => {
+                let lifetime = self.lifetime();
+                self.set_at(visit, spot, lifetime).await;
+            }
             which => {
                 let scene = Arc::clone(&self.scene);
-                let ticket = Self::stage(&scene, visit).truth.ticket();
+                let ticket = Self::stage(&scene, visit).truth.ticket(spot);
                 let (value, lifetime) = (self.value(visit, spot, &ticket), self.lifetime());
                 let (cache, key) = (&visit.cache, &scene.population.keys[spot.key]);
                 match which {
@@ -157,10 +168,10 @@ impl Caller {
         }
     }
 
-    async fn set_at(&mut self, visit: &Visit, spot: Spot) {
+    async fn set_at(&mut self, visit: &Visit, spot: Spot, lifetime: Option<u32>) {
         let scene = Arc::clone(&self.scene);
-        let ticket = Self::stage(&scene, visit).truth.ticket();
-        let (value, lifetime) = (self.value(visit, spot, &ticket), self.lifetime());
+        let ticket = Self::stage(&scene, visit).truth.ticket(spot);
+        let value = self.value(visit, spot, &ticket);
         self.remember(&format!("writes {} of", ticket.number), visit, spot);
         let set = visit.cache.set(&scene.population.keys[spot.key], value, lifetime);
         self.calls.call("set", set).await;
@@ -171,7 +182,7 @@ impl Caller {
         let truth = &Self::stage(&scene, visit).truth;
         let count = self.calls.dice.between(1, 8) as usize;
         let spots: Vec<_> = (0..count).map(|_| self.spot(visit, Role::Value)).collect();
-        let tickets: Vec<_> = spots.iter().map(|_| truth.ticket()).collect();
+        let tickets: Vec<_> = spots.iter().map(|spot| truth.ticket(*spot)).collect();
         let entry = |(spot, ticket): (&Spot, &Ticket<'_>)| {
             (scene.population.keys[spot.key].clone(), self.value(visit, *spot, ticket))
         };
@@ -189,8 +200,9 @@ impl Caller {
 
     async fn remove(&mut self, visit: &Visit) {
         let scene = Arc::clone(&self.scene);
-        let keys = [self.spot(visit, Role::Value), self.spot(visit, Role::Value)];
-        let keys = keys.map(|spot| &scene.population.keys[spot.key]);
+        let spots = [self.spot(visit, Role::Value), self.spot(visit, Role::Value)];
+        let _deeds = spots.map(|spot| Self::stage(&scene, visit).truth.deed_at(spot));
+        let keys = spots.map(|spot| &scene.population.keys[spot.key]);
         let lifetime = self.lifetime();
         match self.calls.dice.below(3) {
             0 => {
@@ -213,7 +225,7 @@ impl Caller {
         let stage = Self::stage(&scene, visit);
         let spot = self.spot(visit, Role::Value);
         let Some(version) = self.version_at(visit, spot).await else { return };
-        let ticket = stage.truth.ticket();
+        let ticket = stage.truth.ticket(spot);
         let value = self.value(visit, spot, &ticket);
         let key = &scene.population.keys[spot.key];
         let swap = visit.cache.swap(key, value.clone(), version, None);
@@ -256,7 +268,7 @@ impl Caller {
             // Whoever writes to the storage can give two keys of one cache the same version.
             return;
         }
-        let ticket = stage.truth.ticket();
+        let ticket = stage.truth.ticket(spot);
         let value = self.value(visit, spot, &ticket);
         let swap = visit.cache.swap(&scene.population.keys[spot.key], value, version, None);
         scene.tally.add("attempts", "swaps with another owner's version", 1);
@@ -322,7 +334,7 @@ impl Caller {
                 scene.tally.add("attempts", "fills kept beyond their lease", 1);
             }
             _ => {
-                let ticket = Self::stage(&scene, visit).truth.ticket();
+                let ticket = Self::stage(&scene, visit).truth.ticket(spot);
                 let (value, lifetime) = (self.value(visit, spot, &ticket), self.calls.dice.pick(&LIFETIMES));
                 self.calls.call("fill: complete", fill.complete(value, lifetime)).await;
             }
@@ -404,6 +416,7 @@ impl Caller {
         let scene = Arc::clone(&self.scene);
         let Stage { truth, deployment } = Self::stage(&scene, visit);
         let floor = truth.written_until_now();
+        let _deed = truth.deed_on_place(visit.place);
         if let Answer::Done(()) = self.calls.call("clear (a guest's own)", visit.cache.clear()).await {
             let from = Instant::now() + deployment.plan.generation_ttl();
             truth.cleared_place(visit.place, from, floor);
@@ -426,7 +439,8 @@ impl Caller {
         scene.tally.add("attempts", "owners asked for after a twin's write", others.len() as u64);
         match role(first.key) {
             Role::Value => {
-                self.set_at(&writer, first).await;
+                let lifetime = self.lifetime();
+                self.set_at(&writer, first, lifetime).await;
                 let version = self.version_at(&writer, first).await;
                 for (stage, spot) in others {
                     let visit = scene.visit(stage, spot.place, &mut self.calls.dice);
@@ -456,7 +470,7 @@ impl Caller {
     /// Completes a fill while others who could be taken for its owner wait for theirs.
     async fn fill_beside(&mut self, writer: &Visit, first: Spot, mut fill: Fill, others: Vec<(usize, Spot)>) {
         let scene = Arc::clone(&self.scene);
-        let ticket = Self::stage(&scene, writer).truth.ticket();
+        let ticket = Self::stage(&scene, writer).truth.ticket(first);
         let value = self.value(writer, first, &ticket);
         let pause = Duration::from_millis(self.calls.dice.between(0, WAIT_MILLISECONDS));
         let complete = async {
@@ -471,6 +485,81 @@ impl Caller {
             }
         };
         tokio::join!(complete, ask);
+    }
+
+    /// Whatever is done for somebody who could be taken for an owner, that one's entry stays.
+    ///
+    /// Only where nothing but a deed takes an entry away: in the process, where nothing fails and nothing is
+    /// evicted, and with generations that are asked for each time.
+    async fn disturb_a_twin(&mut self) {
+        let scene = Arc::clone(&self.scene);
+        let is_steady = |stage: &Stage| {
+            let plan = stage.deployment.plan;
+            plan.store == Store::Memory && !plan.is_sealed() && plan.generation_ttl().is_zero()
+        };
+        let steady = scene.stages.iter().position(is_steady).expect("there is one");
+        let truth = &scene.stages[steady].truth;
+        let twins = scene.population.twins(&mut self.calls.dice, 2);
+        let (Some(&first), Some(&other)) = (twins.first(), twins.get(1)) else { return };
+        if role(first.key) != Role::Value {
+            return;
+        }
+        let owner = scene.visit(steady, first.place, &mut self.calls.dice);
+        self.set_at(&owner, first, None).await;
+        let before = truth.deeds(&scene.population, first);
+        let there = self.number_at(&owner, first).await;
+        if before.is_none() || there.is_none() {
+            return;
+        }
+        self.disturb(steady, first, other).await;
+        let still_there = self.number_at(&owner, first).await;
+        if truth.deeds(&scene.population, first) != before {
+            return;
+        }
+        scene.tally.add("attempts", "entries that stayed, whatever a twin did", 1);
+        if still_there != there {
+            let (first, other) = (scene.owner(steady, first), scene.owner(steady, other));
+            self.calls.wrong(&format!(
+                "an entry was TAKEN AWAY: {there:?} became {still_there:?}\n  of {first}\n  when something was \
+                 done for {other}"
+            ));
+        }
+    }
+
+    /// Does for somebody what must not touch another's entry.
+    async fn disturb(&mut self, stage: usize, first: Spot, other: Spot) {
+        let scene = Arc::clone(&self.scene);
+        let truth = &scene.stages[stage].truth;
+        let visit = scene.visit(stage, other.place, &mut self.calls.dice);
+        let (places, key) = (&scene.population.places, &scene.population.keys[other.key]);
+        match self.calls.dice.below(4) {
+            0 => {
+                let _deed = truth.deed_at(other);
+                self.remember("deletes", &visit, other);
+                self.calls.call("delete", visit.cache.delete(key)).await;
+            }
+            1 if role(other.key) == Role::Value => self.set_at(&visit, other, Some(1)).await,
+            2 if other.place != first.place => {
+                self.remember("clears", &visit, other);
+                self.clear(&visit).await;
+            }
+            _ => {
+                let own = |node: &&usize| !places[first.place].nodes.contains(node);
+                let Some(&node) = places[other.place].nodes.iter().find(own) else { return };
+                let _deed = truth.deed_on_node(node);
+                self.remember("clears as an operator what contains", &visit, other);
+                let clear = visit.host.cache.clear(&scene.population.nodes[node]);
+                self.calls.call("clear (an operator's)", clear).await;
+            }
+        }
+    }
+
+    /// The number of the value that is there.
+    async fn number_at(&mut self, visit: &Visit, spot: Spot) -> Option<u64> {
+        let asked = Instant::now();
+        let found = visit.cache.get(&self.scene.population.keys[spot.key]).await.ok()??;
+        self.judge(visit, spot, asked, &found);
+        value::check(&self.scene.owner(visit.stage, spot), &found).ok().map(|origin| origin.number)
     }
 
     /// Reads in the way that the key is for.

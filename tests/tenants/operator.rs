@@ -49,6 +49,7 @@ async fn end(scene: &Scene, stage: usize, node: usize, ending: Ending, calls: &m
     let cache = deployment.host(calls.dice.below(HOSTS)).cache;
     let partition = &scene.population.nodes[node];
     let floor = truth.written_until_now();
+    let _deed = truth.deed_on_node(node);
     let ended = match ending {
         Ending::Clear => calls.call("clear (an operator's)", cache.clear(partition)).await,
     };

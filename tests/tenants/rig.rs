@@ -32,7 +32,8 @@ pub(crate) const CALLERS: (usize, usize) = (64, 16);
 /// More than there ever are in one round.
 const CALLERS_A_ROUND: usize = 100_000;
 
-const MEMORY_BYTES: u64 = 64 << 20;
+/// More than is written in one round, so that nothing is evicted.
+const MEMORY_BYTES: u64 = 512 << 20;
 
 /// How long those who were told to stop may take.
 const GOODBYE: Duration = Duration::from_millis(600);

@@ -35,6 +35,34 @@ pub(crate) struct Truth {
     lease_doubt: Duration,
     versions: Mutex<VecDeque<(Spot, u64)>>,
     entries: Mutex<VecDeque<Spot>>,
+    /// What is done to each spot, place and node, but reading.
+    spot_deeds: Vec<Deeds>,
+    place_deeds: Vec<Deeds>,
+    node_deeds: Vec<Deeds>,
+}
+
+/// How often something was begun that may change what lies there, and how much of that is under way.
+#[derive(Default)]
+struct Deeds {
+    begun: AtomicU64,
+    under_way: AtomicU64,
+}
+
+/// Something that may change what lies somewhere, while it is under way.
+pub(crate) struct Deed<'a>(&'a Deeds);
+
+impl<'a> Deed<'a> {
+    fn begin(deeds: &'a Deeds) -> Self {
+        deeds.under_way.fetch_add(1, SeqCst);
+        deeds.begun.fetch_add(1, SeqCst);
+        Self(deeds)
+    }
+}
+
+impl Drop for Deed<'_> {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, SeqCst);
+    }
 }
 
 /// The numbers of all values: what is written gets the next one.
@@ -49,6 +77,7 @@ struct Tickets {
 pub(crate) struct Ticket<'a> {
     truth: &'a Truth,
     pub(crate) number: u64,
+    _deed: Deed<'a>,
 }
 
 impl Drop for Ticket<'_> {
@@ -118,16 +147,47 @@ impl Truth {
             lease_doubt: LEASE_DOUBT + held_back,
             versions: Mutex::default(),
             entries: Mutex::default(),
+            spot_deeds: (0..spots).map(|_| Deeds::default()).collect(),
+            place_deeds: population.places.iter().map(|_| Deeds::default()).collect(),
+            node_deeds: population.nodes.iter().map(|_| Deeds::default()).collect(),
         }
     }
 
-    /// A number for a value that is about to be written.
-    pub(crate) fn ticket(&self) -> Ticket<'_> {
+    /// A number for a value that is about to be written there.
+    pub(crate) fn ticket(&self, spot: Spot) -> Ticket<'_> {
+        let deed = self.deed_at(spot);
         let mut tickets = lock(&self.tickets);
         tickets.next += 1;
         let number = tickets.next;
         tickets.flying.insert(number);
-        Ticket { truth: self, number }
+        Ticket { truth: self, number, _deed: deed }
+    }
+
+    /// An entry is about to be changed, or removed.
+    pub(crate) fn deed_at(&self, spot: Spot) -> Deed<'_> {
+        Deed::begin(&self.spot_deeds[spot.index()])
+    }
+
+    /// A place is about to be cleared.
+    pub(crate) fn deed_on_place(&self, place: usize) -> Deed<'_> {
+        Deed::begin(&self.place_deeds[place])
+    }
+
+    /// A node is about to be cleared.
+    pub(crate) fn deed_on_node(&self, node: usize) -> Deed<'_> {
+        Deed::begin(&self.node_deeds[node])
+    }
+
+    /// How much was ever done to an entry and to what contains it; `None` while something is.
+    pub(crate) fn deeds(&self, population: &Population, spot: Spot) -> Option<u64> {
+        let nodes = population.places[spot.place].nodes.iter().map(|node| &self.node_deeds[*node]);
+        let all = nodes.chain([&self.place_deeds[spot.place], &self.spot_deeds[spot.index()]]);
+        all.map(|deeds| {
+            // What has begun is read first: what begins now is seen by one of the two.
+            let begun = deeds.begun.load(SeqCst);
+            (deeds.under_way.load(SeqCst) == 0).then_some(begun)
+        })
+        .sum()
     }
 
     /// Below this, every value was written by a call that is over.
@@ -250,8 +310,8 @@ pub(crate) fn can_tell(population: &Population) -> bool {
     let mut dice = Dice::new(1, 1);
     let [first, second] = [Spot { place: 1, key: 0 }, Spot { place: 2, key: 0 }];
 
-    let before = truth.ticket().number;
-    let flying = truth.ticket();
+    let before = truth.ticket(first).number;
+    let flying = truth.ticket(first);
     let (cleared, floor) = (Instant::now(), truth.written_until_now());
     truth.cleared_node(population.places[1].nodes[0], cleared, floor);
     let early = cleared.checked_sub(Duration::from_nanos(1)).expect("the machine runs for longer");
@@ -272,5 +332,13 @@ pub(crate) fn can_tell(population: &Population) -> bool {
     let alone = truth.fetch_begins(first);
     let is_alone = truth.fetch_ends(first, alone);
     let after = truth.fetch_begins(first);
-    clears && counters && is_alone && !truth.fetch_ends(first, after)
+    let leases = is_alone && !truth.fetch_ends(first, after);
+
+    let deeds = |spot| truth.deeds(population, spot);
+    let under_way = deeds(first).is_none();
+    drop(flying);
+    let (before, other) = (deeds(first), deeds(second));
+    drop(truth.deed_at(first));
+    let is_seen = before.is_some() && deeds(first) > before && deeds(second) == other;
+    clears && counters && leases && under_way && is_seen
 }

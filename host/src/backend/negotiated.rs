@@ -122,6 +122,18 @@ impl Backend for Negotiated {
     async fn abandon_fill(&self, key: &StorageKey, version: u64) -> Result<(), Error> {
         self.backend().await?.abandon_fill(key, version).await
     }
+
+    async fn read_marks(&self, keys: &[StorageKey]) -> Result<Vec<Option<u64>>, Error> {
+        self.backend().await?.read_marks(keys).await
+    }
+
+    async fn make_mark(&self, key: &StorageKey, number: u64) -> Result<u64, Error> {
+        self.backend().await?.make_mark(key, number).await
+    }
+
+    async fn advance_mark(&self, key: &StorageKey, number: u64) -> Result<u64, Error> {
+        self.backend().await?.advance_mark(key, number).await
+    }
 }
 
 #[cfg(test)]
