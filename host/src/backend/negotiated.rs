@@ -126,6 +126,18 @@ impl Backend for Negotiated {
     fn place(&self, key: &StorageKey) -> usize {
         self.chosen.get().map_or(0, |backend| backend.place(key))
     }
+
+    async fn read_marks(&self, keys: &[StorageKey]) -> Result<Vec<Option<u64>>, Error> {
+        self.backend().await?.read_marks(keys).await
+    }
+
+    async fn make_mark(&self, key: &StorageKey, number: u64) -> Result<u64, Error> {
+        self.backend().await?.make_mark(key, number).await
+    }
+
+    async fn advance_mark(&self, key: &StorageKey, number: u64) -> Result<u64, Error> {
+        self.backend().await?.advance_mark(key, number).await
+    }
 }
 
 #[cfg(test)]

@@ -19,6 +19,8 @@ cargo xtask demo    the example extensions for several tenants and sessions, on 
 cargo xtask test    everything that CI checks; installs memcached where it can
 cargo xtask soak [--minutes N] [--seed S] [--servers N]
                     hundreds of callers on servers and networks that fail in every way
+cargo xtask soak tenants [--minutes N] [--seed S]
+                    tenants of hostile names on deployments of every kind: nobody reads another's value
 cargo xtask fuzz [TARGET...] [--seconds N]
                     what reads foreign bytes, on inputs that coverage guides (by default 60 seconds each)
 cargo xtask fuzz TARGET... --merge

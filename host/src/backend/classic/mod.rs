@@ -26,6 +26,7 @@ use tokio::time::timeout;
 use self::link::{Fault, Link};
 use self::operation::Operation;
 use self::pool::{Pool, only_server};
+use super::mark::{self, Write};
 use super::{Backend, Begun, Condition, Error, MemcachedOptions, Step, StoreOutcome, Versioned};
 use crate::limits::CLASSIC_BATCH_CONNECTIONS;
 use crate::stored::{StorageKey, Stored};
@@ -75,6 +76,17 @@ impl Classic {
 
     fn begin(&self) -> Operation<'_> {
         Operation::new(&self.pool, &self.turns)
+    }
+
+    /// Writes a mark: several operations, which together have the time of one.
+    async fn write_mark(&self, key: &StorageKey, write: Write) -> Result<u64, Error> {
+        let time = self.pool.options().timeout;
+        // A little more, so that one of them that gets no answer says so itself.
+        timeout(time + time / 20, mark::write(self, key, write)).await.unwrap_or_else(|_| {
+            Err(Error::OutcomeUnknown {
+                reason: "a generation number could not be written in time".to_owned(),
+            })
+        })
     }
 }
 
@@ -199,5 +211,13 @@ impl Backend for Classic {
 
     async fn abandon_fill(&self, key: &StorageKey, version: u64) -> Result<(), Error> {
         self.begin().abandon_fill(key, version).await
+    }
+
+    async fn make_mark(&self, key: &StorageKey, number: u64) -> Result<u64, Error> {
+        self.write_mark(key, Write::Make(number)).await
+    }
+
+    async fn advance_mark(&self, key: &StorageKey, number: u64) -> Result<u64, Error> {
+        self.write_mark(key, Write::Advance(number)).await
     }
 }

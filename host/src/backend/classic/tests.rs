@@ -358,6 +358,21 @@ async fn a_write_without_a_reply_has_an_unknown_outcome() {
 }
 
 #[tokio::test]
+async fn a_mark_that_others_keep_changing_takes_no_longer_than_one_operation() {
+    let (classic, log) = peer(|_, line| match line.split(' ').next() {
+        Some("gets") => Act::Late(b"END\r\n".to_vec()),
+        Some("add") => Act::Late(b"NOT_STORED\r\n".to_vec()),
+        _ => Act::Nothing,
+    })
+    .await;
+    let unknown = classic.advance_mark(&key(), 7).await;
+    assert!(matches!(unknown, Err(Error::OutcomeUnknown { .. })), "{unknown:?}");
+    // Each is answered after a fifth of the time.
+    let requests = log.lines().iter().filter(|line| !line.starts_with("version")).count();
+    assert!((1..=6).contains(&requests), "{requests}");
+}
+
+#[tokio::test]
 async fn a_batch_that_is_half_done_has_an_unknown_outcome() {
     let (classic, _) = peer(|_, line| match line.split(' ').next() {
         Some("gets") if line.contains(OTHER_KEY) => send("ERROR\r\n"),

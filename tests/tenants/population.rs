@@ -1,0 +1,253 @@
+//! Who there is: services, stacks, sessions and namespaces of hostile names, the keys that all of them use,
+//! and who could be taken for whom.
+
+use std::collections::{HashMap, HashSet};
+
+use strongroom_host::{Cache, CacheCtx, Grants, Partition, Scope, ScopedCache};
+
+use crate::dice::Dice;
+use crate::names::{self, FOLDINGS, KEY_BYTES_MAX, NAME_BYTES_MAX, Names, SEPARATORS};
+
+const SERVICES: usize = 4;
+const STACKS: usize = 7;
+const SESSIONS: usize = 2;
+const NAMESPACES: usize = 3;
+
+/// Keys of each place, by what they are used for.
+const VALUE_KEYS: usize = 11;
+const FILL_KEYS: usize = 4;
+const COUNTER_KEYS: usize = 3;
+pub(crate) const KEYS: usize = VALUE_KEYS + FILL_KEYS + COUNTER_KEYS;
+
+/// Places that everybody turns to at one time.
+const FOCUS: usize = 12;
+
+/// What a key is used for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Value,
+    Fill,
+    Counter,
+}
+
+pub(crate) fn role(key: usize) -> Role {
+    match key {
+        0..VALUE_KEYS => Role::Value,
+        _ if key < VALUE_KEYS + FILL_KEYS => Role::Fill,
+        _ => Role::Counter,
+    }
+}
+
+/// One cache: a partition and a namespace.
+pub(crate) struct Place {
+    pub(crate) scope: Scope,
+    pub(crate) service: String,
+    pub(crate) stack: Option<String>,
+    pub(crate) session: Option<String>,
+    pub(crate) namespace: Option<String>,
+    /// Of its service, its stack and its session, as far as it has them: see [`Population::nodes`].
+    pub(crate) nodes: Vec<usize>,
+}
+
+/// A key of a place.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Spot {
+    pub(crate) place: usize,
+    pub(crate) key: usize,
+}
+
+impl Spot {
+    /// A number of its own.
+    pub(crate) fn index(self) -> usize {
+        self.place * KEYS + self.key
+    }
+}
+
+pub(crate) struct Population {
+    pub(crate) places: Vec<Place>,
+    pub(crate) keys: Vec<String>,
+    /// Everything that an operator can clear.
+    pub(crate) nodes: Vec<Partition>,
+    /// For each folding the groups of those whom it makes one.
+    twins: Vec<Vec<Vec<Spot>>>,
+    /// All names, each once.
+    pub(crate) names: HashSet<String>,
+}
+
+impl Population {
+    /// Of a seed; `storage_keys` are some of the deployments' own, which are names as well.
+    pub(crate) fn new(dice: &mut Dice, storage_keys: &[String]) -> Self {
+        let separator = dice.pick(&SEPARATORS);
+        let mut pool = names::pool(separator, storage_keys);
+        let core = names::core(separator);
+        let mut some = |count: usize, of_core: usize, dice: &mut Dice| {
+            let mut names = core[..of_core].to_vec();
+            let others = names::sample(&mut pool, count, NAME_BYTES_MAX, dice);
+            names.extend(others.into_iter().filter(|name| !core.contains(name)).take(count - of_core));
+            names
+        };
+        let services = some(SERVICES, 3, dice);
+        let stacks = some(STACKS, 4, dice);
+        let sessions = some(2 * SESSIONS, 3, dice);
+        let namespaces = some(NAMESPACES, 2, dice);
+        let mut this = Self {
+            places: Vec::new(),
+            keys: keys(&core, pool, dice),
+            nodes: Vec::new(),
+            twins: Vec::new(),
+            names: HashSet::new(),
+        };
+        for service in &services {
+            let of_service = Partition::service(service).expect("of the right length");
+            let service_node = this.add_node(of_service.clone());
+            this.add_places([Some(service), None, None], &namespaces, &[service_node]);
+            for (at, stack) in stacks.iter().enumerate() {
+                let of_stack = of_service.stack(stack).expect("of the right length");
+                let stack_node = this.add_node(of_stack.clone());
+                this.add_places([Some(service), Some(stack), None], &namespaces, &[service_node, stack_node]);
+                for session in (0..SESSIONS).map(|number| &sessions[(at + number) % sessions.len()]) {
+                    let node = this.add_node(of_stack.session(session).expect("of the right length"));
+                    let nodes = [service_node, stack_node, node];
+                    this.add_places([Some(service), Some(stack), Some(session)], &namespaces, &nodes);
+                }
+            }
+        }
+        let all = services.into_iter().chain(stacks).chain(sessions).chain(namespaces);
+        this.names = all.chain(this.keys.iter().cloned()).collect();
+        this.find_twins();
+        this
+    }
+
+    fn add_node(&mut self, partition: Partition) -> usize {
+        self.nodes.push(partition);
+        self.nodes.len() - 1
+    }
+
+    fn add_places(&mut self, names: [Option<&String>; 3], namespaces: &[String], nodes: &[usize]) {
+        let [service, stack, session] = names.map(|name| name.cloned());
+        let service = service.expect("every place has a service");
+        for namespace in std::iter::once(None).chain(namespaces.iter().cloned().map(Some)) {
+            self.places.push(Place {
+                scope: Scope::ALL[nodes.len() - 1],
+                service: service.clone(),
+                stack: stack.clone(),
+                session: session.clone(),
+                namespace,
+                nodes: nodes.to_vec(),
+            });
+        }
+    }
+
+    fn find_twins(&mut self) {
+        for folding in FOLDINGS {
+            let mut groups: HashMap<String, Vec<Spot>> = HashMap::new();
+            for place in 0..self.places.len() {
+                for key in 0..KEYS {
+                    let spot = Spot { place, key };
+                    groups.entry(folding(&self.names_of(spot))).or_default().push(spot);
+                }
+            }
+            let mut groups: Vec<_> = groups.into_values().filter(|group| group.len() > 1).collect();
+            // A map has no order, and a seed should decide.
+            groups.sort_by_key(|group| group[0].index());
+            self.twins.push(groups);
+        }
+        self.twins.retain(|groups| !groups.is_empty());
+    }
+
+    pub(crate) fn names_of(&self, spot: Spot) -> Names<'_> {
+        let place = &self.places[spot.place];
+        [
+            Some(&place.service),
+            place.stack.as_deref(),
+            place.session.as_deref(),
+            place.namespace.as_deref(),
+            Some(&self.keys[spot.key]),
+        ]
+    }
+
+    /// Some who could be taken for one another, in any order.
+    pub(crate) fn twins(&self, dice: &mut Dice, count: usize) -> Vec<Spot> {
+        let groups = &self.twins[dice.below(self.twins.len())];
+        let mut group = groups[dice.below(groups.len())].clone();
+        let mut twins = Vec::with_capacity(count);
+        while twins.len() < count && !group.is_empty() {
+            twins.push(group.swap_remove(dice.below(group.len())));
+        }
+        twins
+    }
+
+    /// The places that everybody turns to for a while: neighbours, so that they are mistaken for each other
+    /// if any are, and some others.
+    pub(crate) fn focus(&self, mut dice: Dice) -> Vec<usize> {
+        let base = &self.places[dice.below(self.places.len())];
+        let near = |with_stack: bool| {
+            let is_near =
+                |place: &Place| place.service == base.service && (!with_stack || place.stack == base.stack);
+            let near: Vec<_> = (0..self.places.len()).filter(|&at| is_near(&self.places[at])).collect();
+            near
+        };
+        let (family, service) = (near(true), near(false));
+        let pick = |at: usize| match at % 3 {
+            0 => dice.pick(&family),
+            1 => dice.pick(&service),
+            _ => dice.below(self.places.len()),
+        };
+        (0..FOCUS).map(pick).collect()
+    }
+
+    pub(crate) fn any_spot(&self, dice: &mut Dice) -> Spot {
+        Spot { place: dice.below(self.places.len()), key: dice.below(KEYS) }
+    }
+
+    /// Opens a place as an invocation does that may: there are several that may.
+    pub(crate) fn open(&self, cache: &Cache, place: usize, dice: &mut Dice) -> ScopedCache {
+        let place = &self.places[place];
+        let namespace = place.namespace.as_deref();
+        let mut invocation = CacheCtx::builder(cache).service(&place.service);
+        let mut grants = Grants::default();
+        if place.scope == Scope::Service {
+            grants = grants.with(Scope::Service);
+        }
+        let stranger = &self.places[dice.below(self.places.len())];
+        let stack = place.stack.as_ref().or(stranger.stack.as_ref().filter(|_| dice.one_in(2)));
+        if let Some(stack) = stack {
+            invocation = invocation.stack(stack);
+            let session = stranger.session.as_ref().filter(|_| dice.one_in(2));
+            if let Some(session) = place.session.as_ref().or(session) {
+                invocation = invocation.session(session);
+            }
+        }
+        let context = invocation.grants(grants).build().expect("names of the right length");
+        let is_default = place.scope == Scope::Stack || stack.is_none();
+        let opened = match is_default && dice.one_in(3) {
+            true => context.open_default(namespace),
+            false => context.open(place.scope, namespace),
+        };
+        opened.expect("it is granted, and of the right length")
+    }
+
+    /// Services, stacks, sessions and places.
+    pub(crate) fn counts(&self) -> [(&'static str, u64); 4] {
+        let nodes = |scope| self.nodes.iter().filter(|node| node.scope() == scope).count() as u64;
+        [
+            ("services", nodes(Scope::Service)),
+            ("stacks", nodes(Scope::Stack)),
+            ("sessions", nodes(Scope::Session)),
+            ("caches (with namespaces)", self.places.len() as u64),
+        ]
+    }
+}
+
+/// The keys, of which each role has some of every kind.
+fn keys(core: &[String], pool: Vec<String>, dice: &mut Dice) -> Vec<String> {
+    let mut pool: Vec<_> =
+        pool.into_iter().chain(names::long_keys()).filter(|name| !core.contains(name)).collect();
+    let mut keys = core.to_vec();
+    keys.dedup();
+    keys.extend(names::sample(&mut pool, KEYS - keys.len(), KEY_BYTES_MAX, dice));
+    for at in (1..keys.len()).rev() {
+        keys.swap(at, dice.below(at + 1));
+    }
+    keys
+}
