@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use strongroom_host::Config;
 use toml::{Table, Value};
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::args::SettingsArgs;
 use crate::failure::Failure;
@@ -51,20 +52,27 @@ fn read(mut config: Config, file: &Path) -> Result<Config, Failure> {
     let table: Table = text.parse().map_err(|error| {
         Failure::invalid(format!("{}: not TOML: {}", file.display(), explain(&text, &error)))
     })?;
-    for (name, value) in table {
-        let set = texts(&value)
-            .ok_or_else(|| {
-                Failure::invalid(format!("{name}: {}", "allowed is a plain value, or a list of them"))
-            })
+    for (name, mut value) in table {
+        let texts = texts(&value);
+        wipe(&mut value);
+        let set = texts
+            .ok_or_else(|| Failure::invalid(format!("{name}: allowed is a plain value, or a list of them")))
             .and_then(|texts| config.with_setting(&name, &texts).map_err(|error| Failure::of_host(&error)));
         config = set.map_err(|failure| failure.about(file.display()))?;
     }
     Ok(config)
 }
 
-fn read_text(file: &Path) -> Result<String, String> {
-    let mut text = String::new();
-    let read = File::open(file).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text));
+/// The file's text. It is wiped after use, as whatever is made of it: it may hold secrets. (What the TOML
+/// parser keeps for itself meanwhile is not ours to wipe.)
+fn read_text(file: &Path) -> Result<Zeroizing<String>, String> {
+    let mut text = Zeroizing::new(String::new());
+    let read = File::open(file).and_then(|file| {
+        // All at once: a text that grows leaves copies of itself behind.
+        let bytes = file.metadata()?.len().min(FILE_BYTES_MAX);
+        text.reserve_exact(usize::try_from(bytes).unwrap_or_default() + 1);
+        file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text)
+    });
     match read {
         Ok(_) if text.len() as u64 > FILE_BYTES_MAX => {
             Err("larger than 1 MiB, so no settings file".to_owned())
@@ -80,10 +88,20 @@ fn read_text(file: &Path) -> Result<String, String> {
 }
 
 /// The value as texts: one for a plain value, any number for a list. `None` where it is neither.
-fn texts(value: &Value) -> Option<Vec<String>> {
-    match value {
+fn texts(value: &Value) -> Option<Zeroizing<Vec<String>>> {
+    let texts = match value {
         Value::Array(values) => values.iter().map(plain).collect(),
         value => plain(value).map(|text| vec![text]),
+    };
+    texts.map(Zeroizing::new)
+}
+
+fn wipe(value: &mut Value) {
+    match value {
+        Value::String(text) => text.zeroize(),
+        Value::Array(values) => values.iter_mut().for_each(wipe),
+        Value::Table(table) => table.iter_mut().for_each(|(_, value)| wipe(value)),
+        Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Datetime(_) => {}
     }
 }
 
