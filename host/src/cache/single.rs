@@ -78,7 +78,8 @@ impl ScopedCache {
         Ok(self.store(key, value, ttl, Condition::Absent).await? == StoreOutcome::Stored)
     }
 
-    /// Stores the value only if there is one. Answers whether it was stored.
+    /// Stores the value only if there is one. Answers whether it was stored. Where entries are encrypted, it
+    /// reads the old one first, as one that can't be opened is none.
     ///
     /// # Errors
     ///
@@ -107,7 +108,8 @@ impl ScopedCache {
         })
     }
 
-    /// Removes the entry. Answers whether there was one.
+    /// Removes the entry. Answers whether there was one: by the word of the backend, also where entries are
+    /// encrypted. Where more than tidiness depends on it, as with a token that serves once, read the entry.
     ///
     /// # Errors
     ///
@@ -116,7 +118,8 @@ impl ScopedCache {
         Ok(self.delete_many(&[key]).await? == 1)
     }
 
-    /// Gives the entry a new lifetime, counted from now. Answers whether there was one.
+    /// Gives the entry a new lifetime, counted from now. Answers whether there was one. Where entries are
+    /// encrypted, it reads the entry first, as one that can't be opened is none.
     ///
     /// # Errors
     ///
@@ -126,7 +129,8 @@ impl ScopedCache {
         let lifetime = self.0.shared.config.ttl.lifetime(ttl)?;
         self.note(key, Asked::Write);
         self.under_generations(move |keys| async move {
-            Ok(self.0.shared.backend.touch(&keys.storage_key(key), lifetime).await?)
+            let key = keys.storage_key(key);
+            Ok(self.may_be_there(&key).await? && self.0.shared.backend.touch(&key, lifetime).await?)
         })
         .await
     }
@@ -170,6 +174,9 @@ impl ScopedCache {
                 Condition::Version(masked) => Condition::Version(keys.unmask(masked)),
                 other => other,
             };
+            if condition == Condition::Present && !self.may_be_there(&key).await? {
+                return Ok(StoreOutcome::Missing);
+            }
             let entry = self.seal(&key, kind, bytes, 0)?;
             let backend = &self.0.shared.backend;
             let outcome = backend.store(&key, entry.clone(), lifetime, condition).await?;
