@@ -1,6 +1,8 @@
 //! What one stack notices of another one's flood: a quiet stack's latencies alone, and beside a stack that
 //! keeps ten thousand operations in the queue.
 //!
+//! And what many stacks together get done, and one alone with as many callers.
+//!
 //! One memcached, one host, the multi-thread runtime. The quiet stack has one operation after the other, as a
 //! caller that waits for each; turns alone and beside the flood alternate. Printed as tables.
 
@@ -47,6 +49,10 @@ fn main() {
         for callers in CALLERS {
             compare(&quiet, &noisy, callers).await;
         }
+        println!("\n| stacks | callers of each | gets a second | p50 us | p99 us |\n|--:|--:|--:|--:|--:|");
+        for (stacks, callers) in [(1, 256), (16, 16), (1, 64), (16, 4)] {
+            together(&cache, stacks, callers).await;
+        }
     });
 }
 
@@ -88,6 +94,31 @@ async fn compare(quiet: &ScopedCache, noisy: &ScopedCache, callers: usize) {
         format!("{:.0} | {:.0} | **{:.2}**", median(alone), median(beside), median(ratios))
     };
     println!("| {callers} | {} | {} | {:.0} |", column(0.5), column(0.99), median(rates));
+}
+
+/// Several stacks at once.
+async fn together(cache: &Cache, stacks: usize, callers: usize) {
+    let mut scoped = Vec::new();
+    for stack in 0..stacks {
+        scoped.push(open(cache, &format!("stack {stack}")).await);
+    }
+    let (mut rates, mut p50, mut p99) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..TURNS {
+        let mut running = JoinSet::new();
+        for scoped in &scoped {
+            let scoped = scoped.clone();
+            running.spawn(async move { measure(&scoped, callers).await });
+        }
+        let mut all = Histogram::<u64>::new(3).expect("3 digits are allowed");
+        for seen in running.join_all().await {
+            all.add(seen).expect("it grows");
+        }
+        rates.push(all.len() as f64 / TURN.as_secs_f64());
+        p50.push(all.value_at_quantile(0.5) as f64 / 1000.0);
+        p99.push(all.value_at_quantile(0.99) as f64 / 1000.0);
+    }
+    let (rate, p50, p99) = (median(rates), median(p50), median(p99));
+    println!("| {stacks} | {callers} | {rate:.0} | {p50:.0} | {p99:.0} |");
 }
 
 fn median(mut figures: Vec<f64>) -> f64 {

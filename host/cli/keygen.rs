@@ -2,7 +2,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rand::Rng;
+use rand::TryRng;
+use rand::rngs::SysRng;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::failure::Failure;
 use crate::output::print;
@@ -12,25 +14,28 @@ const SECRET_BYTES: usize = 32;
 
 /// Prints an encryption key and a key secret.
 pub(crate) fn keygen() -> Result<(), Failure> {
-    print(&lines(secret(), secret()))
+    print(&lines(&secret(), &secret()))
 }
 
-/// From the thread's generator: a cryptographic one, seeded by the operating system.
-fn secret() -> [u8; SECRET_BYTES] {
-    let mut secret = [0; SECRET_BYTES];
-    rand::rng().fill_bytes(&mut secret);
+/// From the operating system.
+fn secret() -> Zeroizing<[u8; SECRET_BYTES]> {
+    let mut secret = Zeroizing::new([0; SECRET_BYTES]);
+    SysRng.try_fill_bytes(&mut *secret).expect("the operating system has random bytes");
     secret
 }
 
-fn lines(encryption_key: [u8; SECRET_BYTES], key_secret: [u8; SECRET_BYTES]) -> String {
-    format!(
+fn lines(encryption_key: &[u8; SECRET_BYTES], key_secret: &[u8; SECRET_BYTES]) -> Zeroizing<String> {
+    let mut encoded = [encryption_key, key_secret].map(|secret| STANDARD.encode(secret));
+    let [encryption_key, key_secret] = &encoded;
+    let lines = Zeroizing::new(format!(
         "# Encrypts entries. To replace it, move the old one to previous_keys = [\"...\"], so that its entries still open.\n\
          encryption_key = \"base64:{}\"\n\
          # Hides names in storage keys. To be kept for good, and the same on every host: changing it loses every entry.\n\
          key_secret = \"base64:{}\"\n",
-        STANDARD.encode(encryption_key),
-        STANDARD.encode(key_secret),
-    )
+        encryption_key, key_secret,
+    ));
+    encoded.zeroize();
+    lines
 }
 
 #[cfg(test)]
@@ -39,7 +44,7 @@ mod tests {
 
     #[test]
     fn the_lines_are_settings() {
-        let text = lines(secret(), secret());
+        let text = lines(&secret(), &secret());
         let table: toml::Table = text.parse().expect("it is TOML");
         let mut config = strongroom_host::Config::new();
         for (name, value) in table {

@@ -7,6 +7,7 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use strongroom_host::Config;
+use zeroize::Zeroizing;
 
 use crate::args::SettingsArgs;
 use crate::failure::Failure;
@@ -52,9 +53,16 @@ fn read(config: Config, file: &Path) -> Result<Config, Failure> {
     text::read(config, &text).map_err(|failure| failure.about(file.display()))
 }
 
-fn read_text(file: &Path) -> Result<String, String> {
-    let mut text = String::new();
-    let read = File::open(file).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text));
+/// The file's text. It is wiped after use, as whatever is made of it: it may hold secrets. (What the TOML
+/// parser keeps for itself meanwhile is not ours to wipe.)
+fn read_text(file: &Path) -> Result<Zeroizing<String>, String> {
+    let mut text = Zeroizing::new(String::new());
+    let read = File::open(file).and_then(|file| {
+        // All at once: a text that grows leaves copies of itself behind.
+        let bytes = file.metadata()?.len().min(FILE_BYTES_MAX);
+        text.reserve_exact(usize::try_from(bytes).unwrap_or_default() + 1);
+        file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text)
+    });
     match read {
         Ok(_) if text.len() as u64 > FILE_BYTES_MAX => {
             Err("larger than 1 MiB, so no settings file".to_owned())

@@ -26,6 +26,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
 use crate::scope::{Namespace, Partition, Scope};
 use crate::stored::StorageKey;
@@ -67,7 +68,7 @@ impl KeyDeriver {
     /// The keys of one cache's entries, in its present generations.
     pub(crate) fn partition(&self, place: &Place, generations: &[u64; GENERATIONS]) -> PartitionKey {
         let frame = frame("strongroom/v1/entry", &place.partition, place.namespace.as_ref(), generations);
-        let key = mac(&self.hmac, &frame);
+        let key = Zeroizing::new(mac(&self.hmac, &frame));
         PartitionKey { hmac: hmac(&key), prefix: self.prefix.clone() }
     }
 

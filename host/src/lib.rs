@@ -59,6 +59,7 @@
 //! - [`backend`] is where entries live: [`backend::Memory`], [`backend::Memcached`], or your own.
 //! - [`RecentKey`] is what an operator sees of what was asked for, where [`Config::recent_keys`] says so.
 //! - [`Config`] holds the settings; [`limits`] every limit, with its reason.
+//! - [`manual::cryptography`] draws the keys, and says what encryption is good for, and what it is not.
 //!
 //! # Rules for embedders
 //!
@@ -91,6 +92,7 @@ pub mod backend;
 
 mod config;
 pub mod limits;
+pub mod manual;
 mod value;
 mod stored;
 mod ttl;

@@ -177,7 +177,7 @@ impl Recent {
         let Some(directory) = &self.directory else { return Ok(()) };
         let directory = directory.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(pages) = self.record.take_changed() else { return Ok(()) };
-        directory.write(&pages, random::bytes()).inspect_err(|_| self.record.put_back())
+        directory.write(&pages, random::nonce()).inspect_err(|_| self.record.put_back())
     }
 }
 

@@ -216,6 +216,7 @@ impl Course {
             ("clears", "an operator's, of a service"),
             ("clears", "an operator's, of a stack"),
             ("clears", "an operator's, of a session"),
+            ("clears", "the end of a session"),
             ("hosts", "restarts"),
             ("hosts", "rotations of an encryption key"),
             ("attempts", "swaps with another owner's version"),

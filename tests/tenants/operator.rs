@@ -20,11 +20,13 @@ const SERVICE_ONE_IN: u64 = 12;
 const BETWEEN_HOSTS: (u64, u64) = (100, 700);
 
 /// How a partition is ended. Every way of ending one goes through [`end`], which notes what must not be read
-/// afterwards; the end of a session would be one more of these.
+/// afterwards.
 #[derive(Clone, Copy, Debug)]
 enum Ending {
     /// `Cache::clear`, by an operator.
     Clear,
+    /// `Cache::end_session`.
+    EndSession,
 }
 
 /// Clears partitions of a deployment until the round is over.
@@ -38,7 +40,11 @@ pub(crate) async fn clear(scene: Arc<Scene>, stage: usize, mut calls: Calls) {
         let nodes = &scene.population.nodes;
         let of_scope: Vec<_> = (0..nodes.len()).filter(|node| nodes[*node].scope() == scope).collect();
         let node = calls.dice.pick(&of_scope);
-        end(&scene, stage, node, Ending::Clear, &mut calls).await;
+        let ending = match scope {
+            Scope::Session => calls.dice.pick(&[Ending::Clear, Ending::EndSession]),
+            Scope::Service | Scope::Stack => Ending::Clear,
+        };
+        end(&scene, stage, node, ending, &mut calls).await;
     }
 }
 
@@ -52,11 +58,13 @@ async fn end(scene: &Scene, stage: usize, node: usize, ending: Ending, calls: &m
     let _deed = truth.deed_on_node(node);
     let ended = match ending {
         Ending::Clear => calls.call("clear (an operator's)", cache.clear(partition)).await,
+        Ending::EndSession => calls.call("end_session", cache.end_session(partition)).await,
     };
     if let Answer::Done(()) = ended {
         truth.cleared_node(node, Instant::now() + deployment.plan.generation_ttl(), floor);
         let what = match ending {
             Ending::Clear => format!("an operator's, of a {}", partition.scope()),
+            Ending::EndSession => "the end of a session".to_owned(),
         };
         scene.tally.add("clears", &what, 1);
     }

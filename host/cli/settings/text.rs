@@ -2,6 +2,7 @@
 
 use strongroom_host::Config;
 use toml::{Table, Value};
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::failure::Failure;
 
@@ -9,8 +10,10 @@ use crate::failure::Failure;
 pub(crate) fn read(mut config: Config, text: &str) -> Result<Config, Failure> {
     let table: Table =
         text.parse().map_err(|error| Failure::invalid(format!("not TOML: {}", explain(text, &error))))?;
-    for (name, value) in table {
-        let Some(texts) = texts(&value) else {
+    for (name, mut value) in table {
+        let texts = texts(&value);
+        wipe(&mut value);
+        let Some(texts) = texts else {
             return Err(Failure::invalid(format!("{name}: allowed is a plain value, or a list of them")));
         };
         config = config.with_setting(&name, &texts).map_err(|error| Failure::of_host(&error))?;
@@ -19,10 +22,21 @@ pub(crate) fn read(mut config: Config, text: &str) -> Result<Config, Failure> {
 }
 
 /// The value as texts: one for a plain value, any number for a list. `None` where it is neither.
-fn texts(value: &Value) -> Option<Vec<String>> {
-    match value {
+fn texts(value: &Value) -> Option<Zeroizing<Vec<String>>> {
+    let texts = match value {
         Value::Array(values) => values.iter().map(plain).collect(),
         value => plain(value).map(|text| vec![text]),
+    };
+    texts.map(Zeroizing::new)
+}
+
+/// It may hold secrets. (What the TOML parser keeps for itself meanwhile is not ours to wipe.)
+fn wipe(value: &mut Value) {
+    match value {
+        Value::String(text) => text.zeroize(),
+        Value::Array(values) => values.iter_mut().for_each(wipe),
+        Value::Table(table) => table.iter_mut().for_each(|(_, value)| wipe(value)),
+        Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Datetime(_) => {}
     }
 }
 

@@ -31,7 +31,20 @@ impl ScopedCache {
     /// the way of an `add`.
     pub(super) async fn unreadable(&self, key: &StorageKey) -> Result<Option<u64>, Error> {
         let found = self.0.shared.backend.get(key).await?;
-        Ok(found.filter(|found| self.0.sealer.open(key, &found.entry).is_err()).map(|found| found.version))
+        Ok(found.filter(|found| self.open_found(key, found).is_none()).map(|found| found.version))
+    }
+
+    /// Whether there may be an entry as far as those are concerned that only answer whether there is one.
+    ///
+    /// The backend answers that without having looked at what it holds. Where entries are encrypted its word
+    /// is not enough: whoever can write there could make an extension believe in an entry that it never
+    /// stored. So there the entry is read and opened first.
+    pub(super) async fn may_be_there(&self, key: &StorageKey) -> Result<bool, Error> {
+        if !self.0.shared.codec.is_encrypting() {
+            return Ok(true);
+        }
+        let found = self.0.shared.backend.get(key).await?;
+        Ok(found.is_some_and(|found| self.open_found(key, &found).is_some()))
     }
 
     pub(super) fn seal(
@@ -41,7 +54,7 @@ impl ScopedCache {
         bytes: &Bytes,
         grace_seconds: u16,
     ) -> Result<Stored, Error> {
-        self.0.sealer.seal(key, kind, bytes, grace_seconds, random::bytes).map_err(|error| {
+        self.0.sealer.seal(key, kind, bytes, grace_seconds, random::nonce).map_err(|error| {
             let limit = self.0.shared.config.value_bytes_max;
             Error::from(ErrorKind::ValueTooLarge { limit }).caused_by(error)
         })

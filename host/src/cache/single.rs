@@ -83,7 +83,8 @@ impl ScopedCache {
         Ok(self.store(key, value, ttl, Condition::Absent).await? == StoreOutcome::Stored)
     }
 
-    /// Stores the value only if there is one. Answers whether it was stored.
+    /// Stores the value only if there is one. Answers whether it was stored. Where entries are encrypted, it
+    /// reads the old one first, as one that can't be opened is none.
     ///
     /// # Errors
     ///
@@ -112,7 +113,8 @@ impl ScopedCache {
         })
     }
 
-    /// Removes the entry. Answers whether there was one.
+    /// Removes the entry. Answers whether there was one: by the word of the backend, also where entries are
+    /// encrypted. Where more than tidiness depends on it, as with a token that serves once, read the entry.
     ///
     /// # Errors
     ///
@@ -121,7 +123,8 @@ impl ScopedCache {
         Ok(self.delete_many(&[key]).await? == 1)
     }
 
-    /// Gives the entry a new lifetime, counted from now. Answers whether there was one.
+    /// Gives the entry a new lifetime, counted from now. Answers whether there was one. Where entries are
+    /// encrypted, it reads the entry first, as one that can't be opened is none.
     ///
     /// # Errors
     ///
@@ -134,7 +137,7 @@ impl ScopedCache {
         self.under_generations(move |keys| async move {
             let key = keys.storage_key(key);
             let _turn = self.turn(&key, 0).await?;
-            Ok(self.0.shared.backend.touch(&key, lifetime).await?)
+            Ok(self.may_be_there(&key).await? && self.0.shared.backend.touch(&key, lifetime).await?)
         })
         .await
     }
@@ -182,6 +185,9 @@ impl ScopedCache {
             };
             let entry = self.seal(&key, kind, bytes, 0)?;
             let _turn = self.turn(&key, entry.data.len()).await?;
+            if condition == Condition::Present && !self.may_be_there(&key).await? {
+                return Ok(StoreOutcome::Missing);
+            }
             let backend = &self.0.shared.backend;
             let outcome = backend.store(&key, entry.clone(), lifetime, condition).await?;
             if (outcome, condition) != (StoreOutcome::Exists, Condition::Absent) {

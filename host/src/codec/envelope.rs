@@ -8,9 +8,10 @@
 //! - **Key id.** An entry names its key, so that after a rotation the right one is taken from the
 //!   ring instead of trying each. GCM does not commit to its key: one ciphertext can be made to
 //!   open under two keys by somebody who knows both, and trying keys would tell more. With the id
-//!   an entry has one key at most. The id is derived from the master key, and a ring in which two
-//!   keys share one can't be made, so the id commits to the key. It needs no place in the
-//!   associated data: under another id the entry is opened with another key, and fails.
+//!   an entry has one key at most: it is derived from the master key, and a ring in which two keys
+//!   share one can't be made. (Four bytes would not hold as a commitment against somebody who may
+//!   choose the keys. Nobody may, but the operator.) It needs no place in the associated data:
+//!   under another id the entry is opened with another key, and fails.
 //! - **Nonce.** 192 random bits, because hosts share data keys and can't share a counter. With the
 //!   96 bits of plain GCM 2^32 entries per key are the limit, which a busy deployment reaches in
 //!   half a day; with 192 bits it is 2^80. Whoever calls draws it, so that tests can fix it.

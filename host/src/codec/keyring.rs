@@ -9,9 +9,8 @@
 //! ```
 //!
 //! - **Purpose** is a salt, so that one text given for both settings makes two unrelated secrets.
-//! - **Key id** names the key in each entry. It is derived from the key and so commits to it; of
-//!   two different keys with one id (a chance of 2^-32) the ring can't be made. It tells nothing
-//!   about the key.
+//! - **Key id** names the key in each entry. A ring in which two different keys have one id (a
+//!   chance of 2^-32) can't be made, so an id names one key or none. It tells nothing about the key.
 //! - **Data keys** are per partition: what one tenant's entries are encrypted with opens no
 //!   other's, whatever happens to the rest of the checks.
 //! - **Rotation**: the new key becomes the current one and the old one a previous one, until the
@@ -23,12 +22,12 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_PAD_INDIFFERENT;
 use hkdf::Hkdf;
 use sha2::Sha256;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::codec::encryption::{KEY_BYTES, Xaes};
 
@@ -110,11 +109,15 @@ impl Secret {
             None if looks_like_a_key(text) => return Err(KeyError::Bare),
             None => stretch(text)?,
         };
-        let (mut secret, _) = Hkdf::<Sha256>::extract(Some(purpose.salt()), &*material);
+        Ok(Self::extract(purpose.salt(), &*material))
+    }
+
+    fn extract(salt: &[u8], material: &[u8]) -> Self {
+        let (mut secret, _) = Hkdf::<Sha256>::extract(Some(salt), material);
         let mut boxed = Box::new([0; SECRET_BYTES]);
         boxed.copy_from_slice(&secret);
         secret.zeroize();
-        Ok(Self(boxed))
+        Self(boxed)
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8; SECRET_BYTES] {
@@ -147,6 +150,8 @@ impl Drop for Secret {
     }
 }
 
+impl ZeroizeOnDrop for Secret {}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")
@@ -166,11 +171,26 @@ fn decode(encoded: &str) -> Result<Zeroizing<[u8; SECRET_BYTES]>, KeyError> {
 }
 
 fn stretch(passphrase: &str) -> Result<Zeroizing<[u8; SECRET_BYTES]>, KeyError> {
-    let mut material = Zeroizing::new([0; SECRET_BYTES]);
     let params = Params::new(ARGON2_KIB, ARGON2_PASSES, ARGON2_LANES, Some(SECRET_BYTES))
         .expect("RFC 9106 recommends them");
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-        .hash_password_into(passphrase.as_bytes(), ARGON2_SALT, &mut *material)
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    argon2id(&argon2, passphrase.as_bytes(), ARGON2_SALT)
+}
+
+/// Runs Argon2 in memory of our own. Its last blocks are as good as the key, and the crate, which wipes the
+/// rest, frees memory of its own as it is.
+fn argon2id(
+    argon2: &Argon2<'_>,
+    passphrase: &[u8],
+    salt: &[u8],
+) -> Result<Zeroizing<[u8; SECRET_BYTES]>, KeyError> {
+    let blocks = argon2.params().block_count();
+    let mut memory = Zeroizing::new(Vec::new());
+    memory.try_reserve_exact(blocks).map_err(|_| KeyError::Passphrase)?;
+    memory.resize(blocks, Block::new());
+    let mut material = Zeroizing::new([0; SECRET_BYTES]);
+    argon2
+        .hash_password_into_with_memory(passphrase, salt, &mut *material, &mut memory[..])
         .map_err(|_| KeyError::Passphrase)?;
     Ok(material)
 }

@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use super::{Config, OnUnavailable};
 use crate::backend::{Protocol, Server};
 use crate::error::Error;
@@ -39,10 +41,12 @@ impl Config {
             let Some(text) = variable_of(&variable) else { continue };
             let text =
                 text.into_string().map_err(|_| Error::invalid_config(format!("{variable}: not UTF-8")))?;
-            let values: Vec<_> = match setting.shape {
-                Shape::One => vec![text],
+            // Any of them may be a secret. What the environment itself holds is not ours to wipe.
+            let text = Zeroizing::new(text);
+            let values: Zeroizing<Vec<String>> = Zeroizing::new(match setting.shape {
+                Shape::One => vec![text.as_str().to_owned()],
                 Shape::Many => text.split(',').map(|part| part.trim().to_owned()).collect(),
-            };
+            });
             self = (setting.read)(self, &values)
                 .map_err(|error| Error::invalid_config(format!("{variable}: {}", reason(&error))))?;
         }

@@ -28,6 +28,47 @@ fn key_of(place: &Place, generations: [u64; GENERATIONS], key: &str) -> String {
     deriver.partition(place, &generations).storage_key(key).as_str().to_owned()
 }
 
+/// Those of RFC 4231 (section 4.2 to 4.8, but the truncated one) for SHA-256. Ours takes keys of 32 bytes: a
+/// shorter key counts as if zeros followed it, one of more than a block as its hash.
+#[test]
+fn the_vectors_of_hmac_hold() {
+    let block_sized = |key: &[u8]| {
+        let mut sized = [0; 32];
+        match key.len() {
+            0..=32 => sized[..key.len()].copy_from_slice(key),
+            _ => sized.copy_from_slice(&Sha256::digest(key)),
+        }
+        sized
+    };
+    let counted: Vec<u8> = (1..=25).collect();
+    let cases: [(&[u8], &[u8], &str); 6] = [
+        (&[0x0b; 20], b"Hi There", "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"),
+        (
+            b"Jefe",
+            b"what do ya want for nothing?",
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
+        ),
+        (&[0xaa; 20], &[0xdd; 50], "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe"),
+        (&counted, &[0xcd; 50], "82558a389a443c0ea4cc819899f2083a85f0faa3e578f8077a2e3ff46729665b"),
+        (
+            &[0xaa; 131],
+            b"Test Using Larger Than Block-Size Key - Hash Key First",
+            "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54",
+        ),
+        (
+            &[0xaa; 131],
+            b"This is a test using a larger than block-size key and a larger than block-size data. \
+              The key needs to be hashed before being used by the HMAC algorithm.",
+            "9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2",
+        ),
+    ];
+    for (key, message, expected) in cases {
+        let made: String =
+            mac(&hmac(&block_sized(key)), message).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(made, expected);
+    }
+}
+
 #[test]
 fn parts_that_join_to_the_same_text_have_different_keys() {
     let places = [

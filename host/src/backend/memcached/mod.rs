@@ -58,7 +58,7 @@ use crate::turns::Turns;
 const SEAL_BYTES: usize = 64;
 
 /// Where the server is, how it is reached, and how long to wait for it.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct MemcachedOptions {
     /// The servers, of which each has its share of the keys.
     pub servers: Vec<Server>,

@@ -75,12 +75,13 @@ impl Server {
 }
 
 impl Address {
-    /// A TCP address. `None` where the host is no host name or IP address, or the port is 0.
+    /// A TCP address. `None` where the host is no host name or IP address, or the port is 0. That goes for one
+    /// with credentials before an `@`, as URLs have them: addresses are logged.
     pub fn tcp(host: &str, port: u16) -> Option<Self> {
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         let is_ipv6 = bare.parse::<std::net::Ipv6Addr>().is_ok();
         let strange =
-            |c: char| c.is_whitespace() || c.is_control() || "/=*,".contains(c) || (c == ':' && !is_ipv6);
+            |c: char| c.is_whitespace() || c.is_control() || "/=*,@".contains(c) || (c == ':' && !is_ipv6);
         let is_host = !bare.is_empty() && !bare.contains(strange) && port != 0;
         is_host.then(|| Self::Tcp { host: bare.to_owned(), port })
     }

