@@ -30,6 +30,7 @@ const MAY_IMPORT: &[(&str, &str)] = &[
     ("fair", ""),
     ("fuzzing", "backend codec config key recent"),
     ("input", "*"),
+    ("manual", ""),
     ("telemetry", "*"),
     ("value", "*"),
     ("stored", "*"),

@@ -29,8 +29,8 @@ const LOOK: Duration = Duration::from_millis(20);
 /// How many troubles the report of a failure names.
 const HISTORY: usize = 10;
 
-/// By how much memory may grow after the first round, which has had everything once. What lived in the process
-/// is gone by then, and an allocator may keep some of it.
+/// By how much memory may grow after the first round, which has had everything once. What lived in the
+/// process is gone by then, and an allocator may keep some of it.
 const GROWTH_BYTES_MAX: u64 = 192 << 20;
 
 /// What is asked for.

@@ -50,17 +50,18 @@
 //!
 //! # The numbers
 //!
-//! - **Nonces** have 192 random bits. Two of 2^64 entries under one data key share one with a chance of 2^-65, of
-//!   2^80 with 2^-33. A million writes each second for a century are 2^52, and 2^-89. (With the 96 bits of plain
-//!   GCM, 2^32 entries would be 2^-33: a little over an hour of those writes.)
+//! - **Nonces** have 192 random bits. Two of 2^64 entries under one data key share one with a chance of
+//!   2^-65, of 2^80 with 2^-33. A million writes each second for a century are 2^52, and 2^-89. (With the 96
+//!   bits of plain GCM, 2^32 entries would be 2^-33: a little over an hour of those writes.)
 //! - **Message keys** go by 96 bits of the nonce. After 2^48 entries two are likely to share one, and have
 //!   different nonces under it.
-//! - **Tags** have 128 bits: a forged entry of n bytes passes with (n / 16 + 8) / 2^128, the largest with less
-//!   than 2^-107.
+//! - **Tags** have 128 bits: a forged entry of n bytes passes with (n / 16 + 8) / 2^128, the largest with
+//!   less than 2^-107.
 //! - **Storage keys** have 192 bits: two of 2^48 keys of a deployment meet with a chance of 2^-97.
-//! - **Key ids** have 32 bits: two keys of a ring share one with a chance of 2^-32, and then the ring is refused.
-//! - **Lengths**: an entry is 44 bytes longer than what it holds. GCM's own bound, 64 GiB, is 4096 times the largest
-//!   value.
+//! - **Key ids** have 32 bits: two keys of a ring share one with a chance of 2^-32, and then the ring is
+//!   refused.
+//! - **Lengths**: an entry is 44 bytes longer than what it holds. GCM's own bound, 64 GiB, is 4096 times the
+//!   largest value.
 //!
 //! # What rotates
 //!
@@ -94,8 +95,8 @@
 //! - put placeholders and locks in the way, so that callers wait for a fill that nobody computes, as long as
 //!   they are willing to;
 //! - give an entry another version number, so that a `swap` succeeds over something else than was read;
-//! - make a `delete` answer that there was an entry, or a `swap` that it has changed. (No other operation says so
-//!   without having opened it.)
+//! - make a `delete` answer that there was an entry, or a `swap` that it has changed. (No other operation
+//!   says so without having opened it.)
 //!
 //! He can't read or make an entry, alter one (test: `no_bit_of_an_encrypted_entry_can_be_changed`), have it
 //! read as another kind (test: `every_bit_of_an_encrypted_entry_counts`), or move it to another key,

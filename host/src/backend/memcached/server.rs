@@ -75,8 +75,8 @@ impl Server {
 }
 
 impl Address {
-    /// A TCP address. `None` where the host is no host name or IP address, or the port is 0. That goes for one
-    /// with credentials before an `@`, as URLs have them: addresses are logged.
+    /// A TCP address. `None` where the host is no host name or IP address, or the port is 0. That goes for
+    /// one with credentials before an `@`, as URLs have them: addresses are logged.
     pub fn tcp(host: &str, port: u16) -> Option<Self> {
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         let is_ipv6 = bare.parse::<std::net::Ipv6Addr>().is_ok();

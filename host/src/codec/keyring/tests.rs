@@ -97,8 +97,8 @@ fn whatever_holds_a_secret_wipes_it() {
 
     fn wiped<T: ZeroizeOnDrop>() {}
     wiped::<Secret>();
-    // What a secret passes on its way to the cipher: features of these crates, all of them off by default. HKDF
-    // and HMAC hold hashes and nothing else.
+    // What a secret passes on its way to the cipher: features of these crates, all of them off by default.
+    // HKDF and HMAC hold hashes and nothing else.
     wiped::<Zeroizing<Vec<Block>>>();
     wiped::<blake2::Blake2bVarCore>();
     wiped::<Sha256>();
