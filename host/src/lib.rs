@@ -69,7 +69,11 @@
 //!   never leave their core.
 //! - Make the store with [`limited_store`] and the table with [`limited_table`]: wasmtime's own limits are
 //!   far above what a cache needs. Limit memory ([`wasmtime::Store::limiter`]) and time (epochs) yourself.
-//! - After a call that timed out, drop the store: the next call on it may hang.
+//!   Both have to be there before the instance is made, as a start function is the guest's code, too.
+//! - After a call that timed out, drop the store: the next call on it may hang. Nothing of a guest outlives its
+//!   store, however it ended; fills that it held are given back in the background.
+//! - Refuse what [`check_grants`] and `Linker::instantiate_pre` refuse: nothing of the component has run then. That
+//!   an export has another type is only seen once there is an instance.
 //! - Calls are host functions that wait on a fiber: call exports with `call_async`. Switching wasmtime's
 //!   `Config::concurrency_support` off makes each call about a quarter cheaper; the library works with both.
 
