@@ -2,7 +2,7 @@
 //!
 //! For every suite (the part of a program's name before the first `_`) it makes a macro `foreach_<suite>!`,
 //! which the host tests call to name each of their tests. A program without a host test of its name does not
-//! compile.
+//! compile. Guests that are written as WebAssembly text (`guests/wat`) are a suite of their own, `wat`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use std::{env, fs};
 const TARGET: &str = "wasm32-wasip2";
 
 /// The suites that host tests exist for; a program of another name would never run.
-const SUITES: &[&str] = &["cache", "scope", "limits", "fetch", "fills", "macros"];
+const SUITES: &[&str] = &["cache", "scope", "limits", "fetch", "fills", "macros", "hostile"];
 
 fn main() {
     let tests = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
@@ -24,13 +24,16 @@ fn main() {
 
     let mut code = format!("pub(crate) const GUESTS: &str = {built:?};\n");
     let mut suites: BTreeMap<&str, Vec<String>> = SUITES.iter().map(|suite| (*suite, Vec::new())).collect();
-    for name in guest_names(&tests) {
+    for name in names(&tests.join("guests/src/bin")) {
         let suite = name.split('_').next().unwrap_or_default();
         let programs = suites.get_mut(suite).unwrap_or_else(|| {
             panic!("guests/src/bin/{name}.rs: no suite {suite:?}; a program is named <suite>_<behaviour>, with one of {SUITES:?}")
         });
         programs.push(name);
     }
+    let texts = tests.join("guests/wat");
+    code += &format!("pub(crate) const TEXTS: &str = {texts:?};\n");
+    suites.insert("wat", names(&texts));
     for (suite, programs) in suites {
         let arms: String = programs.iter().map(|name| format!("        $mac!({name});\n")).collect();
         code += &format!("macro_rules! foreach_{suite} {{\n    ($mac:ident) => {{\n{arms}    }};\n}}\n");
@@ -66,10 +69,12 @@ fn build_guests(tests: &Path, out: &Path) -> PathBuf {
     target.join(TARGET).join("release")
 }
 
-fn guest_names(tests: &Path) -> Vec<String> {
-    let programs = fs::read_dir(tests.join("guests/src/bin")).expect("the guests' folder is there");
-    let mut names: Vec<_> = programs
-        .map(|program| program.expect("a readable entry").path())
+/// The names of a folder's files, without their endings.
+fn names(folder: &Path) -> Vec<String> {
+    let files = fs::read_dir(folder).expect("the guests' folder is there");
+    let mut names: Vec<_> = files
+        .map(|file| file.expect("a readable entry").path())
+        .filter(|path| path.is_file())
         .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
         .collect();
     names.sort();

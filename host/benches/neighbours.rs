@@ -3,8 +3,8 @@
 //!
 //! And what many stacks together get done, and one alone with as many callers.
 //!
-//! One memcached, one host, the multi-thread runtime. The quiet stack has one operation after the other, as a
-//! caller that waits for each; turns alone and beside the flood alternate. Printed as tables.
+//! One memcached, one host, the multi-thread runtime. Each caller of the quiet stack has one operation after
+//! the other, as a caller that waits for each; turns alone and beside the flood alternate. Printed as tables.
 
 #[path = "compare/cpu_time.rs"]
 #[expect(dead_code, reason = "the comparison, which shares it, needs more of it")]

@@ -2,8 +2,8 @@
 //! namespace.
 //!
 //! The operations lie in `single`, `batch`, `counter` and `fill` (whose callers wait for each other in
-//! `flight`); what every one of them goes through in `pipeline`, and what it has to pass first in `charge`.
-//! What operators see of them lies in `recent`.
+//! `flight`); what every one of them goes through in `pipeline`, and what it has to pass first in `charge` (a
+//! batch: in `parts`). What operators see of them lies in `recent`.
 
 mod single;
 mod batch;
@@ -13,6 +13,7 @@ mod fill;
 mod flight;
 mod lease;
 mod recent;
+mod parts;
 mod pipeline;
 
 use std::sync::{Arc, Mutex};
@@ -22,7 +23,7 @@ use crate::backend::{self, Backend, Memcached, MemcachedOptions, Memory, Protoco
 use crate::clock::Clock;
 use crate::codec::{Codec, CodecOptions, Keyring, Sealer, Secret};
 use crate::config::{Config, check_servers};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::fair::FairQueue;
 use crate::generation::{Generations, Lineage, Numbers};
 use crate::invocation::{Budget, HandleCount};
@@ -233,6 +234,12 @@ impl Cache {
         self.0.accounts.of(partition)
     }
 
+    /// A refusal by a quota or limit, counted.
+    pub(crate) fn refused(&self, kind: ErrorKind) -> Error {
+        self.0.telemetry.refused();
+        kind.into()
+    }
+
     pub(crate) fn config(&self) -> &Config {
         &self.0.config
     }
@@ -306,7 +313,8 @@ impl Cache {
 ///
 /// Every operation fails with [`Error::is_invalid_key`] for a key that is empty or too long, and with
 /// [`Error::is_unavailable`] where the cache can't be reached and nothing was changed; those that write, with
-/// [`Error::is_timed_out`] where no answer came and it may have happened.
+/// [`Error::is_timed_out`] where no answer came and it may have happened. Of a cache that a
+/// [`CacheCtx`](crate::CacheCtx) has opened, also with [`Error::is_quota_exceeded`].
 #[derive(Clone)]
 pub struct ScopedCache(Arc<Handle>);
 

@@ -126,7 +126,7 @@ impl Default for Config {
             ttl_jitter_percent: limits::TTL_JITTER_PERCENT,
             on_unavailable: OnUnavailable::Error,
             quotas: Quotas::default(),
-            invocation_limits: InvocationLimits::NONE,
+            invocation_limits: InvocationLimits::UNLIMITED,
             recent_keys: 0,
             recent_dir: None,
         }

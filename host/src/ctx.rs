@@ -10,7 +10,8 @@ use crate::invocation::{Budget, InvocationLimits};
 use crate::quota::Account;
 use crate::scope::{Grants, Partition, Scope};
 
-/// For whom an invocation runs, and which scopes it may open.
+/// For whom an invocation runs, and which scopes it may open. A clone is the same invocation: it shares the
+/// limits, and time goes on from when it was built.
 ///
 /// The embedder makes one for each invocation, from what it knows itself and never from what a guest says,
 /// and puts it into the one fresh `Store` of that invocation. Identifiers are opaque: 1 to 256 bytes, any
@@ -53,12 +54,16 @@ impl CacheCtx {
     ///
     /// [`Error::is_access_denied`] without a grant; [`Error::is_no_such_scope`] where the invocation has no
     /// stack, or no session; [`Error::is_invalid_key`] for an empty namespace, or one longer than 256 bytes;
-    /// [`Error::is_too_many_handles`] beyond the invocation's [limits](CacheCtxBuilder::limits).
+    /// [`Error::is_quota_exceeded`], as it counts as an operation; [`Error::is_too_many_handles`] beyond the
+    /// invocation's [limits](CacheCtxBuilder::limits).
     pub fn open(&self, scope: Scope, namespace: Option<&str>) -> Result<ScopedCache, Error> {
         if !self.grants.allows(scope) {
             return Err(ErrorKind::AccessDenied.into());
         }
         let partition = self.partition.widened_to(scope).ok_or(ErrorKind::NoSuchScope)?;
+        // It makes the host remember a namespace, and so counts as well.
+        let spent = self.budget.spend(1, 0).and_then(|()| self.account.spend(1, 0));
+        spent.map_err(|kind| self.cache.refused(kind))?;
         let guest = (Arc::clone(&self.budget), self.budget.handle()?);
         self.cache.open_for(&partition, namespace, Arc::clone(&self.account), Some(guest))
     }
@@ -68,8 +73,8 @@ impl CacheCtx {
     /// # Errors
     ///
     /// [`Error::is_access_denied`] where that scope is not granted, as the service's is not by default: an
-    /// embedder who forgets a stack must not have tenants share a cache. [`Error::is_invalid_key`] and
-    /// [`Error::is_too_many_handles`] as [`open`](Self::open).
+    /// embedder who forgets a stack must not have tenants share a cache. [`Error::is_invalid_key`],
+    /// [`Error::is_quota_exceeded`] and [`Error::is_too_many_handles`] as [`open`](Self::open).
     pub fn open_default(&self, namespace: Option<&str>) -> Result<ScopedCache, Error> {
         match self.partition.scope() {
             Scope::Service => self.open(Scope::Service, namespace),

@@ -18,11 +18,13 @@
 //!   beside the operation that needs it, not before it: see `cache/pipeline.rs`.
 //! - The numbers are not secret: whoever can read or write them in the storage can do the same to entries.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use quick_cache::sync::Cache as BoundedMap;
+use quick_cache::{DefaultHashBuilder, Lifecycle, UnitWeighter};
 
 use crate::backend::{self, Backend};
 use crate::clock::Clock;
@@ -44,8 +46,14 @@ pub(crate) struct Generations {
     deriver: KeyDeriver,
     clock: Clock,
     ttl: Duration,
-    known: BoundedMap<StorageKey, Arc<Node>>,
+    known: BoundedMap<StorageKey, Arc<Node>, UnitWeighter, DefaultHashBuilder, Displaced>,
+    displaced: Displaced,
 }
+
+/// The nodes that the map had no more room for while handles held them. There is never another one for the
+/// same key beside them, which a `clear` would not reach.
+#[derive(Clone, Default)]
+struct Displaced(Arc<Mutex<HashMap<StorageKey, Weak<Node>>>>);
 
 /// One generation number, as this host last read it.
 struct Node {
@@ -84,7 +92,15 @@ pub(crate) enum Known {
 
 impl Generations {
     pub(crate) fn new(backend: Arc<dyn Backend>, deriver: KeyDeriver, clock: Clock, ttl: Duration) -> Self {
-        Self { backend, deriver, clock, ttl, known: BoundedMap::new(GENERATIONS_MAX) }
+        let displaced = Displaced::default();
+        let known = BoundedMap::with(
+            GENERATIONS_MAX,
+            GENERATIONS_MAX as u64,
+            UnitWeighter,
+            DefaultHashBuilder::default(),
+            displaced.clone(),
+        );
+        Self { backend, deriver, clock, ttl, known, displaced }
     }
 
     /// The nodes of a place.
@@ -96,9 +112,9 @@ impl Generations {
     }
 
     fn node(&self, key: StorageKey) -> Arc<Node> {
-        let made: Result<_, std::convert::Infallible> =
-            self.known.get_or_insert_with(&key, || Ok(Arc::new(Node::new(key))));
-        let Ok(node) = made;
+        let found_or_made = || Ok(self.displaced.take(&key).unwrap_or_else(|| Arc::new(Node::new(key))));
+        let node: Result<_, std::convert::Infallible> = self.known.get_or_insert_with(&key, found_or_made);
+        let Ok(node) = node;
         node
     }
 
@@ -168,20 +184,40 @@ impl Generations {
     async fn renew(&self, node: &Node) -> Result<(), backend::Error> {
         let advanced = self.advance(node).await;
         // Whatever became of it, and whatever another host has written meanwhile: this host trusts only
-        // what it asks for from here on. The map may hold another node for the same key by now.
-        let now = self.clock.now();
-        for node in [node, &self.node(node.key)] {
-            if let Ok(number) = advanced {
-                node.number.fetch_max(number, Ordering::AcqRel);
-            }
-            node.forget(now);
+        // what it asks for from here on.
+        if let Ok(number) = advanced {
+            node.number.fetch_max(number, Ordering::AcqRel);
         }
+        node.forget(self.clock.now());
         advanced.map(drop)
     }
 
     /// Writes a number that is larger than any that this host or the backend knows.
     async fn advance(&self, node: &Node) -> Result<u64, backend::Error> {
         self.backend.advance_mark(&node.key, next_number(node.known())).await
+    }
+}
+
+impl Displaced {
+    /// A node that is still held, for the map to have again.
+    fn take(&self, key: &StorageKey) -> Option<Arc<Node>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key)?.upgrade()
+    }
+}
+
+impl Lifecycle<StorageKey, Arc<Node>> for Displaced {
+    type RequestState = ();
+
+    /// Called while the map is locked, so that nobody looks for the node in between.
+    fn on_evict(&self, (): &mut (), key: StorageKey, node: Arc<Node>) {
+        if Arc::strong_count(&node) == 1 {
+            return;
+        }
+        let mut displaced = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if displaced.len() == displaced.capacity() {
+            displaced.retain(|_, node| node.strong_count() > 0);
+        }
+        displaced.insert(key, Arc::downgrade(&node));
     }
 }
 

@@ -9,17 +9,18 @@ use tokio::time::Instant;
 
 use crate::error::ErrorKind;
 
-/// What one invocation may do with the cache. What is not set is not limited (handles: 1024).
+/// What one invocation may do with the cache. What is not set is not limited, but for handles, of which
+/// [`limited_store`](crate::limited_store) allows 1024.
 ///
-/// Beyond operations, bytes and time every operation answers
-/// [`is_quota_exceeded`](crate::Error::is_quota_exceeded) without a time after which to try again, and the
-/// cache does nothing. Beyond handles the guest traps.
+/// Once operations, bytes or time are used up, every operation answers
+/// [`is_quota_exceeded`](crate::Error::is_quota_exceeded), with no
+/// [`retry_after`](crate::Error::retry_after), and nothing is done. One handle too many traps.
 ///
 /// ```
 /// use std::time::Duration;
 /// use strongroom_host::{Cache, CacheCtx, InvocationLimits};
 ///
-/// let limits = InvocationLimits::NONE.operations(10_000).bytes(64 << 20).time(Duration::from_secs(5));
+/// let limits = InvocationLimits::UNLIMITED.operations(10_000).bytes(64 << 20).time(Duration::from_secs(5));
 /// let ctx = CacheCtx::builder(&Cache::in_memory()).service("fx").stack("acme").limits(limits).build()?;
 /// # Ok::<(), strongroom_host::Error>(())
 /// ```
@@ -33,9 +34,9 @@ pub struct InvocationLimits {
 
 impl InvocationLimits {
     /// No limit at all.
-    pub const NONE: Self = Self { operations: None, bytes: None, handles: None, time: None };
+    pub const UNLIMITED: Self = Self { operations: None, bytes: None, handles: None, time: None };
 
-    /// Operations. Each key of a batch is one.
+    /// Operations. Each key of a batch is one, and opening a cache is.
     #[must_use]
     pub const fn operations(mut self, operations: u64) -> Self {
         self.operations = Some(operations);
@@ -50,7 +51,7 @@ impl InvocationLimits {
         self
     }
 
-    /// Caches and fills that the guest has at the same time.
+    /// Caches and fills that the guest has at the same time. More than 1024 has no effect.
     #[must_use]
     pub const fn handles(mut self, handles: NonZeroU32) -> Self {
         self.handles = Some(handles);
@@ -127,7 +128,7 @@ impl Drop for HandleCount {
 const OVER: ErrorKind = ErrorKind::QuotaExceeded { retry_after: Duration::MAX };
 
 /// Adds to what was used, where it stays within the limit. What does not fit is not counted: a smaller one
-/// may.
+/// may. (What is refused for its bytes, or by the stack's quota, has cost its operations.)
 fn spend(used: &AtomicU64, amount: usize, limit: Option<u64>) -> Result<(), ErrorKind> {
     let Some(limit) = limit else { return Ok(()) };
     let amount = amount as u64;

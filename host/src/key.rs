@@ -15,7 +15,7 @@
 //!   different places share a partition key, whatever characters their names are made of.
 //! - Scoping happens here, once, above every backend, and guest bytes end here: what goes on is a
 //!   keyed hash, always of the same length and alphabet.
-//! - 24 bytes are 192 bits: two keys of one deployment meet with a chance of 2^-96 after 2^48 keys.
+//! - 24 bytes are 192 bits: two keys of one deployment meet with a chance of 2^-97 after 2^48 keys.
 //! - With a key secret, whoever reads the storage learns nothing from the keys. Without one, `k_keys` is a
 //!   public constant: keys stay injective and opaque to guests, but a reader of the storage could test
 //!   guesses.

@@ -70,11 +70,17 @@
 //!   never leave their core.
 //! - Make the store with [`limited_store`] and the table with [`limited_table`]: wasmtime's own limits are
 //!   far above what a cache needs. Limit memory ([`wasmtime::Store::limiter`]) and time (epochs) yourself.
+//!   Both have to be there before the instance is made, as a start function is the guest's code, too. At an
+//!   epoch's end let the guest yield, as `Store::epoch_deadline_async_yield_and_update` does: one that keeps
+//!   a runtime from running keeps what other guests of it have under way from being answered, too.
 //! - What each stack may do is a [`Quota`] of the settings, and what one invocation may do its
 //!   [`InvocationLimits`]; neither is limited unless set. Stacks share servers fairly without any setting.
 //! - When a session is over, say so: [`Cache::end_session`]. Where session identifiers are used again, give
 //!   each login an [issue](Partition::issued).
-//! - After a call that timed out, drop the store: the next call on it may hang.
+//! - After a call that timed out, drop the store: the next call on it may hang. Nothing of a guest outlives
+//!   its store, however it ended; fills that it held are given back in the background.
+//! - Refuse what [`check_grants`] and `Linker::instantiate_pre` refuse: nothing of the component has run
+//!   then. That an export has another type is only seen once there is an instance.
 //! - Calls are host functions that wait on a fiber: call exports with `call_async`. Switching wasmtime's
 //!   `Config::concurrency_support` off makes each call about a quarter cheaper; the library works with both.
 

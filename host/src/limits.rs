@@ -121,15 +121,15 @@ pub const BREAKER_FAILURES: u32 = 3;
 
 /// Operations that are at one server at the same time while several stacks want it. What is there can't be
 /// overtaken: a quiet stack's operation waits behind so many of another's, at a microsecond or two each.
-pub const SLOTS_SHARED: usize = 48;
+pub const SHARED_SLOTS: usize = 48;
 
-/// The same while there is one stack only. Requests that leave together cost the least: measured, twice as
-/// many operations a second as with 64.
-pub const SLOTS_ALONE: usize = 256;
+/// The same while there is one stack only. Requests that leave together cost the least.
+pub const LONE_SLOTS: usize = 256;
 
-/// Operations of one stack that may wait for their turn at one server. Beyond it they are told `unavailable`
-/// at once, as a connection does.
-pub const STACK_QUEUE_MAX: usize = CONNECTION_REQUESTS_MAX;
+/// Operations of one stack that may wait for their turn at one server. Beyond it, or beyond
+/// [`CONNECTION_BYTES_MAX`] of writes, they are told `unavailable` at once, as by a connection whose queue is
+/// full.
+pub const STACK_WAITING_OPERATIONS_MAX: usize = CONNECTION_REQUESTS_MAX;
 
 /// Stacks of which a host remembers what they have used. Each is about 400 bytes; one that is forgotten may
 /// use a second's quota again.

@@ -33,8 +33,8 @@ const CONCURRENT_RETRY: Duration = Duration::from_millis(10);
 /// use std::num::NonZeroU32;
 /// use strongroom_host::{Config, Quota};
 ///
-/// let quota = Quota::NONE.operations_per_second(NonZeroU32::new(5000).expect("not zero"));
-/// let config = Config::new().quota(quota).stack_quota("acme", Quota::NONE)?;
+/// let quota = Quota::UNLIMITED.operations_per_second(NonZeroU32::new(5000).expect("not zero"));
+/// let config = Config::new().quota(quota).stack_quota("acme", Quota::UNLIMITED)?;
 /// # Ok::<(), strongroom_host::Error>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -46,17 +46,19 @@ pub struct Quota {
 
 impl Quota {
     /// No limit at all.
-    pub const NONE: Self = Self { operations: None, bytes_written: None, concurrent: None };
+    pub const UNLIMITED: Self = Self { operations: None, bytes_written: None, concurrent: None };
 
-    /// Operations a second. Each key of a batch is one, so that the largest batch has at most as many keys.
+    /// Operations a second. Each key of a batch is one, and opening a cache is; so a batch has at most as
+    /// many keys.
     #[must_use]
     pub const fn operations_per_second(mut self, operations: NonZeroU32) -> Self {
         self.operations = Some(operations);
         self
     }
 
-    /// Bytes of values written a second, before compression. One value of the largest size, at least, can be
-    /// written at once; a batch has at most as many bytes as can be.
+    /// Bytes of values written a second, before compression and without what an entry costs besides. One
+    /// value of the largest size, at least, can be written at once; a batch has at most as many bytes as can
+    /// be.
     #[must_use]
     pub const fn bytes_written_per_second(mut self, bytes: NonZeroU32) -> Self {
         self.bytes_written = Some(bytes);
@@ -163,9 +165,15 @@ impl Account {
         bytes_written: usize,
     ) -> Result<UnderWay, ErrorKind> {
         let under_way = self.begin()?;
-        take(self.operations.as_ref(), operations)?;
-        take(self.bytes_written.as_ref(), bytes_written)?;
+        self.spend(operations, bytes_written)?;
         Ok(under_way)
+    }
+
+    /// The same for what does not count as under way. What is refused for its bytes may have cost its
+    /// operations.
+    pub(crate) fn spend(&self, operations: usize, bytes_written: usize) -> Result<(), ErrorKind> {
+        take(self.operations.as_ref(), operations)?;
+        take(self.bytes_written.as_ref(), bytes_written)
     }
 
     fn begin(self: &Arc<Self>) -> Result<UnderWay, ErrorKind> {
@@ -203,7 +211,7 @@ fn take(bucket: Option<&Bucket>, amount: usize) -> Result<(), ErrorKind> {
             let retry_after = later.wait_time_from(bucket.clock().now()).max(Duration::from_millis(1));
             Err(ErrorKind::QuotaExceeded { retry_after })
         }
-        // Callers keep to the largest batch, so this is more than one value; it never fits.
+        // Never, as values and batches are checked against the burst before; no wait would help.
         Err(_) => Err(ErrorKind::QuotaExceeded { retry_after: Duration::MAX }),
     }
 }

@@ -202,7 +202,7 @@ impl RecentOnDisk {
     ///
     /// Where there is none, or others can get at it.
     pub(crate) fn read(path: &Path, codec: &Codec, partition: &Partition) -> Result<Self, Error> {
-        let found = directory::read(path, sealer(codec).as_ref(), partition)?;
+        let found = directory::read(path, sealer(codec).as_ref(), &partition.node())?;
         let mut joined: HashMap<(Option<Namespace>, Arc<str>), Seen> = HashMap::new();
         for page in found.pages {
             for (key, seen) in page.keys {

@@ -2,27 +2,126 @@
 //! each other's work.
 //!
 //! A compare-and-swap loop makes sure that nothing is lost; turns make sure that it gets somewhere. Other
-//! hosts don't take part.
+//! hosts don't take part. Nor do other keys: a tenant never waits for another one's.
 
-use tokio::sync::{Mutex, MutexGuard};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
 use crate::stored::StorageKey;
 
-/// How many keys can have their turns at once. Two keys that share one wait for each other, no more.
-const STRIPES: usize = 256;
+/// In how many parts the keys are kept, so that threads seldom meet.
+const SHARDS: usize = 64;
 
-/// Who is at work on which keys.
-pub(crate) struct Turns([Mutex<()>; STRIPES]);
+type Shard = Mutex<HashMap<StorageKey, Arc<AsyncMutex<()>>>>;
+
+/// Who is at work on which keys. Only keys that somebody is at work on are kept.
+pub(crate) struct Turns([Shard; SHARDS]);
 
 impl Turns {
     pub(crate) fn new() -> Self {
-        Self([const { Mutex::const_new(()) }; STRIPES])
+        Self(std::array::from_fn(|_| Shard::default()))
     }
 
     /// Waits for the key's turn, which ends when what is answered is dropped.
-    pub(crate) async fn take(&self, key: &StorageKey) -> MutexGuard<'_, ()> {
-        // A storage key ends in a keyed hash, six bits a character: two of them are evenly spread.
-        let stripe = key.as_bytes().iter().rev().take(2).fold(0, |sum, byte| sum * 31 + usize::from(*byte));
-        self.0[stripe % STRIPES].lock().await
+    pub(crate) async fn take(&self, key: &StorageKey) -> Turn<'_> {
+        let shard = &self.0[shard_of(key)];
+        let lock = Arc::clone(lock(shard).entry(*key).or_default());
+        // Made before it waits, so that one that goes away meanwhile leaves nothing behind.
+        let mut turn = Turn { shard, key: *key, lock: Arc::clone(&lock), guard: None };
+        turn.guard = Some(lock.lock_owned().await);
+        turn
+    }
+}
+
+/// A storage key ends in a keyed hash, six bits a character: two of them are evenly spread.
+fn shard_of(key: &StorageKey) -> usize {
+    key.as_bytes().iter().rev().take(2).fold(0, |sum, byte| sum * 31 + usize::from(*byte)) % SHARDS
+}
+
+fn lock(shard: &Shard) -> MutexGuard<'_, HashMap<StorageKey, Arc<AsyncMutex<()>>>> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One caller's turn, or its place in the queue for it.
+pub(crate) struct Turn<'a> {
+    shard: &'a Shard,
+    key: StorageKey,
+    lock: Arc<AsyncMutex<()>>,
+    guard: Option<OwnedMutexGuard<()>>,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.guard = None;
+        let mut shard = lock(self.shard);
+        // The map's and this one: nobody else is at work on the key, or waits for it.
+        if Arc::strong_count(&self.lock) == 2 {
+            shard.remove(&self.key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(number: u32) -> StorageKey {
+        StorageKey::parse(&format!("turns:{number:032}")).expect("of the right form")
+    }
+
+    fn kept(turns: &Turns) -> usize {
+        turns.0.iter().map(|shard| lock(shard).len()).sum()
+    }
+
+    #[tokio::test]
+    async fn one_key_has_one_turn_at_a_time_and_others_have_their_own() {
+        let turns = Turns::new();
+        let first = turns.take(&key(1)).await;
+        let others: Vec<_> = futures_util::future::join_all((2..1000).map(|number| {
+            let turns = &turns;
+            async move { turns.take(&key(number)).await }
+        }))
+        .await;
+        let key_1 = key(1);
+        let second = std::pin::pin!(turns.take(&key_1));
+        assert!(futures_util::poll!(second).is_pending());
+        drop((first, others));
+        turns.take(&key(1)).await;
+        assert_eq!(kept(&turns), 0);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn nothing_is_undone_and_nothing_is_left() {
+        let turns = Arc::new(Turns::new());
+        let counts = Arc::new([const { Mutex::new(0_u32) }; 4]);
+        let tasks: Vec<_> = (0..64)
+            .map(|task| {
+                let (turns, counts) = (Arc::clone(&turns), Arc::clone(&counts));
+                tokio::spawn(async move {
+                    for round in 0..200_usize {
+                        let number = (task + round) % 4;
+                        if task % 8 == 0 {
+                            // One that gives up.
+                            let key = key(number as u32);
+                            let taken = turns.take(&key);
+                            let _ = tokio::time::timeout(std::time::Duration::ZERO, taken).await;
+                            continue;
+                        }
+                        let _turn = turns.take(&key(number as u32)).await;
+                        let before = *counts[number].lock().expect("nobody panics");
+                        tokio::task::yield_now().await;
+                        *counts[number].lock().expect("nobody panics") = before + 1;
+                    }
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.expect("it does not panic");
+        }
+        let counted: u32 = counts.iter().map(|count| *count.lock().expect("nobody panics")).sum();
+        assert_eq!(counted, 56 * 200);
+        assert_eq!(kept(&turns), 0);
     }
 }

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use strongroom_host::{Cache, Config, Flags, Kind, Partition, ScopedCache, SwapOutcome};
+use strongroom_host::backend::Memory;
+use strongroom_host::limits::GENERATIONS_MAX;
+use strongroom_host::{Cache, Clock, Config, Flags, Kind, Partition, ScopedCache, SwapOutcome};
 
 use crate::harness::connect;
 use crate::memcached::Memcached;
@@ -121,4 +123,30 @@ async fn a_spoilt_record_is_replaced() {
         warm.set("k", "new".into(), None).await.expect("set");
         assert_eq!(warm.get("k").await.expect("get"), Some("new".into()));
     }
+}
+
+/// More namespaces are opened than a host remembers, between a handle's last read and a `clear` by another
+/// one.
+#[tokio::test]
+async fn a_clear_reaches_handles_of_its_host_that_were_open_before_a_flood_of_names() {
+    let cache = Cache::with_backend(
+        Config::new().generation_ttl(Duration::from_secs(60)).expect("valid"),
+        std::sync::Arc::new(Memory::new(64 << 20, Clock::system())),
+    );
+    let cache = cache.expect("settings that go together");
+    let before = open(&cache);
+    before.set("key", "old".into(), None).await.expect("reachable");
+    let flood = Partition::service("tests").and_then(|service| service.stack("globex")).expect("valid");
+    // What is asked for twice pushes out what was asked for once.
+    for number in 0..GENERATIONS_MAX * 2 {
+        for _ in 0..2 {
+            cache.open(&flood, Some(&number.to_string())).expect("opens");
+        }
+    }
+    open(&cache).clear().await.expect("reachable");
+    assert_eq!(before.get("key").await.expect("reachable"), None);
+
+    before.set("key", "old".into(), None).await.expect("reachable");
+    cache.clear(&stack()).await.expect("reachable");
+    assert_eq!(before.get("key").await.expect("reachable"), None);
 }

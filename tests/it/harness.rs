@@ -6,28 +6,42 @@ use std::time::Duration;
 
 use strongroom_host::backend::{Backend, Memory, Protocol};
 use strongroom_host::{Cache, CacheCtx, CacheCtxView, CacheView, Clock, Config, Grants};
-use wasmtime::component::{Component, Linker, ResourceTable};
-use wasmtime::{Engine, StoreLimits, StoreLimitsBuilder};
+use wasmtime::component::{Component, InstancePre, Linker, ResourceTable};
+use wasmtime::{Engine, Store, StoreLimits, StoreLimitsBuilder};
 use wasmtime_wasi::p2::bindings::CommandPre;
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use crate::guests::GUESTS;
+use crate::guests::{GUESTS, TEXTS};
 use crate::memcached::Memcached;
 
 /// More than any guest here needs, and less than a leak would take.
-const GUEST_MEMORY_BYTES: usize = 256 * 1024 * 1024;
+pub(crate) const GUEST_MEMORY_BYTES: usize = 128 * 1024 * 1024;
+
+/// As many as the command line allows.
+pub(crate) const GUEST_TABLE_ELEMENTS: usize = 200_000;
+
 const OUTPUT_BYTES: usize = 1024 * 1024;
 
 /// Longer than any guest takes; a guest that hangs fails its test instead of the whole run.
 const GUEST_TIME: Duration = Duration::from_secs(60);
 
+/// How often a guest that computes lets others have their turn, its deadline among them.
+const TICK: Duration = Duration::from_millis(10);
+
+/// What a guest that is stopped by the deadline of its invocation fails with.
+pub(crate) const PAST_DEADLINE: &str = "the guest reached its deadline";
+
+/// The line of the texts' frame that an attack is put in the place of.
+const ATTACK: &str = "    ;; the attack\n";
+
 /// A host with one cache. Wasmtime's concurrency support is off on memory and on over memcached: the library
 /// works with both.
 pub(crate) struct Host {
     pub(crate) cache: Cache,
+    /// The server that it has for itself.
+    pub(crate) server: Option<Memcached>,
     runner: &'static Runner,
-    _server: Option<Memcached>,
 }
 
 /// An engine and the components compiled for it, shared by all tests.
@@ -47,6 +61,8 @@ pub(crate) struct Invocation<'a> {
     pub(crate) session: Option<&'a str>,
     pub(crate) grants: Grants,
     pub(crate) arguments: Vec<&'a str>,
+    /// When the guest is stopped. Without one it has to end by itself.
+    pub(crate) deadline: Option<Duration>,
 }
 
 impl Default for Invocation<'_> {
@@ -57,6 +73,7 @@ impl Default for Invocation<'_> {
             session: Some("9f2"),
             grants: Grants::default(),
             arguments: Vec::new(),
+            deadline: None,
         }
     }
 }
@@ -68,6 +85,13 @@ pub(crate) struct Ended {
     pub(crate) failure: Option<String>,
 }
 
+/// How the calls of a component in text ended.
+pub(crate) struct Called {
+    /// What each call answered, up to the one that failed.
+    pub(crate) answers: Vec<u32>,
+    pub(crate) failure: Option<String>,
+}
+
 impl Host {
     pub(crate) fn on_memory(config: Config) -> Self {
         Self::over(config, Arc::new(Memory::new(256 << 20, Clock::system())))
@@ -75,58 +99,131 @@ impl Host {
 
     pub(crate) fn over(config: Config, backend: Arc<dyn Backend>) -> Self {
         let cache = Cache::with_backend(config, backend).expect("settings that go together");
-        Self { cache, runner: &SERIAL, _server: None }
+        Self { cache, server: None, runner: &SERIAL }
     }
 
     pub(crate) async fn on_memcached(config: Config) -> Self {
         let server = Memcached::start();
         let cache = connect(config, &server).await;
-        Self { cache, runner: &CONCURRENT, _server: Some(server) }
+        Self { cache, server: Some(server), runner: &CONCURRENT }
     }
 
     /// A host at a server that the test keeps, with the time-outs of the configuration.
     pub(crate) async fn at(server: &Memcached, config: Config) -> Self {
-        Self { cache: connect_as_configured(config, server).await, runner: &CONCURRENT, _server: None }
+        Self { cache: connect_as_configured(config, server).await, server: None, runner: &CONCURRENT }
     }
 
     /// Runs a guest in a store of its own.
     pub(crate) async fn run(&self, guest: &str, invocation: Invocation<'_>) -> Ended {
+        match self.runner.component(guest) {
+            Ok(component) => self.run_component(&component, guest, invocation).await,
+            Err(error) => Ended { output: String::new(), failure: Some(format!("{error:?}")) },
+        }
+    }
+
+    /// Compiles what claims to be a component, without running anything of it.
+    pub(crate) fn compile(&self, binary: &[u8]) -> wasmtime::Result<Component> {
+        Component::from_binary(&self.runner.engine, binary)
+    }
+
+    pub(crate) async fn run_component(
+        &self,
+        component: &Component,
+        name: &str,
+        invocation: Invocation<'_>,
+    ) -> Ended {
         let output = MemoryOutputPipe::new(OUTPUT_BYTES);
         let errors = MemoryOutputPipe::new(OUTPUT_BYTES);
-        let run = self.run_into(guest, invocation, output.clone(), errors.clone());
-        let ended = tokio::time::timeout(GUEST_TIME, run).await.expect("the guest does not hang");
+        let run = async {
+            let command = CommandPre::new(self.link(component, invocation.grants)?)?;
+            let mut store = self.store(name, &invocation, output.clone(), errors.clone())?;
+            let instance = command.instantiate_async(&mut store).await?;
+            let ended = instance.wasi_cli_run().call_run(&mut store).await?;
+            ended.map_err(|()| wasmtime::format_err!("the guest failed"))
+        };
+        let ended = within(invocation.deadline, run).await;
         let errors = String::from_utf8_lossy(&errors.contents()).into_owned();
         let failure = ended.err().map(|error| format!("{errors}{error:?}"));
         Ended { output: String::from_utf8_lossy(&output.contents()).into_owned(), failure }
     }
 
-    async fn run_into(
+    /// Calls the export `attack: func(number: u32) -> u32` of a component in text, once for each number, in
+    /// one store.
+    pub(crate) async fn call(&self, text: &str, invocation: Invocation<'_>, numbers: &[u32]) -> Called {
+        match self.runner.component(text) {
+            Ok(component) => self.call_component(&component, invocation, numbers).await,
+            Err(error) => Called { answers: Vec::new(), failure: Some(format!("{error:?}")) },
+        }
+    }
+
+    pub(crate) async fn call_component(
         &self,
-        guest: &str,
+        component: &Component,
         invocation: Invocation<'_>,
-        output: MemoryOutputPipe,
-        errors: MemoryOutputPipe,
-    ) -> wasmtime::Result<()> {
-        let component = self.runner.component(guest)?;
-        strongroom_host::check_grants(&component, invocation.grants)?;
+        numbers: &[u32],
+    ) -> Called {
+        let mut answers = Vec::new();
+        let nowhere = || MemoryOutputPipe::new(0);
+        let calls = async {
+            let linked = self.link(component, invocation.grants)?;
+            let mut store = self.store("attack", &invocation, nowhere(), nowhere())?;
+            let instance = linked.instantiate_async(&mut store).await?;
+            let attack = instance.get_typed_func::<(u32,), (u32,)>(&mut store, "attack")?;
+            for number in numbers {
+                answers.push(attack.call_async(&mut store, (*number,)).await?.0);
+            }
+            Ok(())
+        };
+        let failure = within(invocation.deadline, calls).await.err().map(|error| format!("{error:?}"));
+        Called { answers, failure }
+    }
+
+    /// Everything that is checked before a component is instantiated.
+    fn link(&self, component: &Component, grants: Grants) -> wasmtime::Result<InstancePre<State>> {
+        strongroom_host::check_grants(component, grants)?;
         let mut linker = Linker::<State>::new(&self.runner.engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-        strongroom_host::add_to_linker_granted(&mut linker, invocation.grants)?;
-        let command = CommandPre::new(linker.instantiate_pre(&component)?)?;
+        strongroom_host::add_to_linker_granted(&mut linker, grants)?;
+        linker.instantiate_pre(component)
+    }
 
-        let mut arguments = vec![guest];
+    fn store(
+        &self,
+        name: &str,
+        invocation: &Invocation<'_>,
+        output: MemoryOutputPipe,
+        errors: MemoryOutputPipe,
+    ) -> wasmtime::Result<Store<State>> {
+        let mut arguments = vec![name];
         arguments.extend(&invocation.arguments);
+        let limits = StoreLimitsBuilder::new()
+            .memory_size(GUEST_MEMORY_BYTES)
+            .table_elements(GUEST_TABLE_ELEMENTS)
+            .build();
         let state = State {
-            cache: context(&self.cache, &invocation)?,
+            cache: context(&self.cache, invocation)?,
             wasi: WasiCtx::builder().args(&arguments).stdout(output).stderr(errors).build(),
             table: strongroom_host::limited_table(),
-            limits: StoreLimitsBuilder::new().memory_size(GUEST_MEMORY_BYTES).build(),
+            limits,
         };
         let mut store = strongroom_host::limited_store(&self.runner.engine, state);
         store.limiter(|state| &mut state.limits);
-        let instance = command.instantiate_async(&mut store).await?;
-        let ended = instance.wasi_cli_run().call_run(&mut store).await?;
-        ended.map_err(|()| wasmtime::format_err!("the guest failed"))
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_async_yield_and_update(1);
+        Ok(store)
+    }
+}
+
+/// Waits for a guest, up to its deadline. It is dropped then, with its store, in the middle of whatever it
+/// does.
+async fn within<T>(
+    deadline: Option<Duration>,
+    run: impl Future<Output = wasmtime::Result<T>>,
+) -> wasmtime::Result<T> {
+    match (tokio::time::timeout(deadline.unwrap_or(GUEST_TIME), run).await, deadline) {
+        (Ok(ended), _) => ended,
+        (Err(_), Some(_)) => Err(wasmtime::format_err!("{PAST_DEADLINE}")),
+        (Err(_), None) => panic!("the guest hangs"),
     }
 }
 
@@ -144,16 +241,56 @@ pub(crate) async fn connect_as_configured(config: Config, server: &Memcached) ->
     Cache::connect(config.expect("a valid address")).await.expect("settings that go together")
 }
 
+/// Which backend a host has, and how.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    Memory,
+    MemoryEncrypted,
+    Memcached,
+    MemcachedEncrypted,
+    MemcachedClassic,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Memory,
+        Self::MemoryEncrypted,
+        Self::Memcached,
+        Self::MemcachedEncrypted,
+        Self::MemcachedClassic,
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::MemoryEncrypted => "memory, encrypted",
+            Self::Memcached => "memcached",
+            Self::MemcachedEncrypted => "memcached, encrypted",
+            Self::MemcachedClassic => "memcached, classic",
+        }
+    }
+
+    /// A host of this kind, which is otherwise configured as asked.
+    pub(crate) async fn host(self, config: Config) -> Host {
+        let encrypted =
+            |config: Config| config.encryption_key(&format!("base64:{}=", "A".repeat(43))).expect("a key");
+        match self {
+            Self::Memory => Host::on_memory(config),
+            Self::MemoryEncrypted => Host::on_memory(encrypted(config)),
+            Self::Memcached => Host::on_memcached(config).await,
+            Self::MemcachedEncrypted => Host::on_memcached(encrypted(config)).await,
+            Self::MemcachedClassic => Host::on_memcached(config.protocol(Protocol::Classic)).await,
+        }
+    }
+}
+
 /// Hosts of both backends, plain and encrypted, by what they are.
-pub(crate) async fn hosts() -> [(&'static str, Host); 5] {
-    let encrypted = || Config::new().encryption_key(&format!("base64:{}=", "A".repeat(43))).expect("a key");
-    [
-        ("memory", Host::on_memory(Config::new())),
-        ("memory, encrypted", Host::on_memory(encrypted())),
-        ("memcached", Host::on_memcached(Config::new()).await),
-        ("memcached, encrypted", Host::on_memcached(encrypted()).await),
-        ("memcached, classic", Host::on_memcached(Config::new().protocol(Protocol::Classic)).await),
-    ]
+pub(crate) async fn hosts() -> Vec<(&'static str, Host)> {
+    let mut hosts = Vec::new();
+    for kind in Kind::ALL {
+        hosts.push((kind.name(), kind.host(Config::new()).await));
+    }
+    hosts
 }
 
 /// Runs a guest on all of them, and expects it to end well.
@@ -200,8 +337,15 @@ fn context(cache: &Cache, invocation: &Invocation<'_>) -> Result<CacheCtx, stron
 impl Runner {
     fn new(concurrency_support: bool) -> Self {
         let mut config = wasmtime::Config::new();
-        config.concurrency_support(concurrency_support);
+        config.concurrency_support(concurrency_support).epoch_interruption(true);
         let engine = Engine::new(&config).expect("a valid configuration");
+        let ticked = engine.clone();
+        std::thread::spawn(move || {
+            loop {
+                std::thread::sleep(TICK);
+                ticked.increment_epoch();
+            }
+        });
         Self { engine, compiled: Mutex::default() }
     }
 
@@ -210,10 +354,21 @@ impl Runner {
         if let Some(component) = compiled.get(guest) {
             return Ok(component.clone());
         }
-        let component = Component::from_file(&self.engine, format!("{GUESTS}/{guest}.wasm"))?;
+        let component = Component::from_binary(&self.engine, &binary(guest)?)?;
         compiled.insert(guest.to_owned(), component.clone());
         Ok(component)
     }
+}
+
+/// A guest's component: a program that was built, or one that is written as text.
+pub(crate) fn binary(guest: &str) -> wasmtime::Result<Vec<u8>> {
+    let text = |name: &str| std::fs::read_to_string(format!("{TEXTS}/{name}.wat"));
+    let Ok(attack) = text(guest) else {
+        return Ok(std::fs::read(format!("{GUESTS}/{guest}.wasm"))?);
+    };
+    let is_whole = attack.lines().any(|line| line.starts_with('('));
+    let whole = if is_whole { attack } else { text("frame/cache")?.replace(ATTACK, &attack) };
+    Ok(wat::parse_str(whole)?)
 }
 
 /// Bytes that do not compress, the same each time.

@@ -4,6 +4,14 @@
 //! file of its suite; a program without one does not compile. Every one runs on both backends: memory answers
 //! at once, and hides what waiting shows.
 
+use std::alloc::System;
+
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+
+/// Counts what is in use, for tests of what is left behind.
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
 // What the tests stand on.
 mod harness;
 mod memcached;
@@ -11,6 +19,9 @@ mod memcached;
 mod dice;
 mod fault_proxy;
 mod certificates;
+#[expect(dead_code, reason = "the soak's, which needs more of it")]
+#[path = "../soak/vitals.rs"]
+mod vitals;
 
 // Guests, a file for each suite.
 mod cache;
@@ -20,6 +31,7 @@ mod quota;
 mod fetch;
 mod fills;
 mod macros;
+mod hostile;
 
 // The host from outside.
 mod backend_contract;
@@ -47,6 +59,7 @@ mod tidy;
 mod guests {
     include!(concat!(env!("OUT_DIR"), "/guests.rs"));
     pub(crate) use {
-        foreach_cache, foreach_fetch, foreach_fills, foreach_limits, foreach_macros, foreach_scope,
+        foreach_cache, foreach_fetch, foreach_fills, foreach_hostile, foreach_limits, foreach_macros,
+        foreach_scope, foreach_wat,
     };
 }

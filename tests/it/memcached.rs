@@ -97,16 +97,20 @@ impl Memcached {
 
     /// Everything that the server holds: key and raw bytes of each item, read as an attacker would.
     pub(crate) fn dump(&self) -> Vec<(String, Vec<u8>)> {
+        let read = |key: String| {
+            let answer = self.ask(&format!("get {key}\r\n"), b"END\r\n");
+            (key, answer)
+        };
+        self.keys().into_iter().map(read).collect()
+    }
+
+    /// The keys of everything that the server holds.
+    pub(crate) fn keys(&self) -> Vec<String> {
         let listed = self.ask("lru_crawler metadump all\r\n", b"END\r\n");
         let listed = String::from_utf8(listed).expect("keys are ASCII");
         let keys = listed.lines().filter_map(|line| line.strip_prefix("key=")?.split(' ').next());
-        keys.map(|key| {
-            // metadump percent-encodes; of our alphabet, the separators.
-            let key = key.replace("%3A", ":").replace("%2F", "/");
-            let answer = self.ask(&format!("get {key}\r\n"), b"END\r\n");
-            (key, answer)
-        })
-        .collect()
+        // metadump percent-encodes; of our alphabet, the separators.
+        keys.map(|key| key.replace("%3A", ":").replace("%2F", "/")).collect()
     }
 
     /// The raw bytes and flags of one item.

@@ -71,11 +71,10 @@ async fn a_noisy_neighbours_queue_is_not_in_front_of_anothers_operation() {
 #[tokio::test]
 async fn a_neighbour_at_its_quota_is_refused_and_the_others_are_not() {
     let server = Memcached::start();
-    let quota = Quota::NONE
-        .operations_per_second(number(100))
-        .bytes_written_per_second(number(4 * 1024 * 1024))
-        .concurrent_operations(number(64));
-    let cache = connect(Config::new().quota(quota), &server).await;
+    let quota = Quota::UNLIMITED.operations_per_second(number(100));
+    let config = Config::new().quota(quota);
+    let slow = Quota::UNLIMITED.bytes_written_per_second(number(1));
+    let cache = connect(config.stack_quota("slow", slow).expect("a stack"), &server).await;
     let (noisy, quiet) = (open(&cache, "noisy"), open(&cache, "quiet"));
     let mut calls = JoinSet::new();
     for key in 0..1000 {
@@ -85,18 +84,18 @@ async fn a_neighbour_at_its_quota_is_refused_and_the_others_are_not() {
     quiet.set("key", "quiet's".into(), None).await.expect("its own quota is whole");
     let refused = calls.join_all().await.into_iter().filter_map(Result::err);
     let refused: Vec<_> = refused.inspect(|error| assert!(error.is_quota_exceeded(), "{error}")).collect();
-    assert!((900 - 64..1000).contains(&refused.len()), "{}", refused.len());
+    // All but a second's worth, and what came back while they were asked.
+    assert!((1..=900).contains(&refused.len()), "{}", refused.len());
     assert!(refused.iter().all(|error| error.retry_after().is_some() && error.is_transient()));
     assert_eq!(cache.stats().refused, refused.len() as u64);
     assert_eq!(cache.stats().failures, 0, "nothing was wrong with the server");
 
     let large = || vec![7; 2 * 1024 * 1024].into();
-    for written in ["first", "second"] {
-        quiet.set(written, large(), None).await.expect("4 MiB can be written at once");
-    }
-    assert!(quiet.set("third", large(), None).await.expect_err("no more can").is_quota_exceeded());
-    assert_eq!(quiet.get("third").await.expect("get"), None, "nothing was changed");
-    let other_scope = ctx(&cache, "quiet").open(Scope::Stack, Some("namespace")).expect("opens");
+    let slow = open(&cache, "slow");
+    slow.set("first", large(), None).await.expect("one value can be written at any rate");
+    assert!(slow.set("second", large(), None).await.expect_err("no more can").is_quota_exceeded());
+    assert_eq!(slow.get("second").await.expect("get"), None, "nothing was changed");
+    let other_scope = ctx(&cache, "slow").open(Scope::Stack, Some("namespace")).expect("opens");
     let batch = vec![("a".to_owned(), large())];
     assert!(other_scope.set_many(batch, None).await.expect_err("it is the same stack").is_quota_exceeded());
     let host =
@@ -108,7 +107,7 @@ async fn a_neighbour_at_its_quota_is_refused_and_the_others_are_not() {
 
 #[tokio::test]
 async fn who_waits_for_a_fill_counts_as_under_way() {
-    let quota = Quota::NONE.concurrent_operations(number(1));
+    let quota = Quota::UNLIMITED.concurrent_operations(number(1));
     let memory = strongroom_host::backend::Memory::new(1 << 20, strongroom_host::Clock::system());
     let cache = Cache::with_backend(Config::new().quota(quota), Arc::new(memory)).expect("they go together");
     let acme = open(&cache, "acme");
@@ -121,17 +120,15 @@ async fn who_waits_for_a_fill_counts_as_under_way() {
     });
     tokio::task::yield_now().await;
     assert!(acme.get("key").await.expect_err("one is under way").is_quota_exceeded());
-    assert!(fill.complete("x".into(), None).await.expect_err("the same").is_quota_exceeded());
-    drop(fill);
-    let Ok(Ok(Fetched::Vacant(mut fill))) = waiting.await else { panic!("it is given on") };
-    assert!(fill.complete("x".into(), None).await.expect("nothing else is under way"));
+    assert!(fill.complete("x".into(), None).await.expect("those who wait for it don't keep it from that"));
+    let Ok(Ok(Fetched::Hit(_))) = waiting.await else { panic!("it has come") };
     assert_eq!(acme.get("key").await.expect("get"), Some("x".into()));
 }
 
 #[tokio::test]
 async fn fills_count_as_handles_while_they_are_held() {
     let cache = Cache::in_memory();
-    let limits = InvocationLimits::NONE.handles(number(3)).time(Duration::from_secs(3600));
+    let limits = InvocationLimits::UNLIMITED.handles(number(3)).time(Duration::from_secs(3600));
     let ctx = CacheCtx::builder(&cache).service("tests").stack("acme").limits(limits).build().expect("valid");
     let acme = ctx.open(Scope::Stack, None).expect("the first");
     let first = acme.fetch("first", 0, Duration::ZERO).await.expect("the second");

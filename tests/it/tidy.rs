@@ -278,7 +278,7 @@ fn the_threat_models_tests_exist() {
         true => root().join(name).exists(),
         false => tests.iter().any(|source| {
             let head = |form: &str| source.text.contains(&form.replace("NAME", name));
-            head("fn NAME(") || head("passes!(NAME)")
+            head("fn NAME(") || head("passes!(NAME)") || head("contract!(NAME(")
         }),
     };
     let mut missing = Vec::new();

@@ -135,7 +135,8 @@ pub trait Backend: Send + Sync + 'static {
     async fn abandon_fill(&self, key: &StorageKey, version: u64) -> Result<(), Error>;
 
     /// A number for the one of several places (servers) in which the entry under the key lives: callers queue
-    /// for each by itself. Another place MAY have the same number, and a key's MAY change at any time.
+    /// for each by itself. It is even, or the odd one after that where the entry is known to be large, and so
+    /// has a way of its own. Another place MAY have the same number, and a key's MAY change at any time.
     fn place(&self, _key: &StorageKey) -> usize {
         0
     }

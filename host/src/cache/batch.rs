@@ -4,7 +4,6 @@ use std::collections::{HashMap, HashSet};
 
 use super::ScopedCache;
 use super::pipeline::check_key;
-use crate::backend;
 use crate::error::{Error, ErrorKind};
 use crate::limits::BATCH_BYTES_MAX;
 use crate::recent::Asked;
@@ -15,8 +14,8 @@ impl ScopedCache {
     ///
     /// # Errors
     ///
-    /// [`Error::is_batch_too_large`] for more than 1000 keys, or values that are together larger than 16 MiB;
-    /// see [`ScopedCache`].
+    /// [`Error::is_batch_too_large`] for more than 1000 keys (fewer, where the stack's quota says so), or
+    /// values that are together larger than 16 MiB; see [`ScopedCache`].
     pub async fn get_many(&self, keys: &[impl AsRef<str> + Sync]) -> Result<Vec<Option<Value>>, Error> {
         self.check_batch(keys.len())?;
         keys.iter().try_for_each(|key| check_key(key.as_ref()))?;
@@ -35,8 +34,7 @@ impl ScopedCache {
                     distinct.len() - 1
                 });
             }
-            let _turns = self.turns(distinct.iter().map(|key| (key, 0))).await?;
-            let found = self.0.shared.backend.get_many(&distinct, BATCH_BYTES_MAX).await?;
+            let found = self.get_parts(&distinct).await?;
             let mut values = Vec::with_capacity(keys.len());
             // What was compressed or repeated counts at its full size each time: that is what the guest is
             // handed.
@@ -100,17 +98,16 @@ impl ScopedCache {
                 Ok((key, self.seal(&key, *kind, bytes, 0)?))
             };
             let sealed = valid.iter().map(seal).collect::<Result<Vec<_>, Error>>()?;
-            let _turns = self.turns(sealed.iter().map(|(key, entry)| (key, entry.data.len()))).await?;
-            let mut stored = shared.backend.store_many(sealed, lifetime).await;
+            let mut stored = self.store_parts(sealed, lifetime).await;
             // Where none could be reached, the batch failed as one.
-            let is_down = |stored: &_| matches!(stored, Err(backend::Error::Unavailable { .. }));
+            let is_down = |stored: &Result<_, Error>| stored.as_ref().is_err_and(Error::is_unavailable);
             match stored.iter().all(is_down).then(|| stored.pop()).flatten() {
-                Some(Err(error)) => Err(error.into()),
+                Some(Err(error)) => Err(error),
                 _ => Ok(stored),
             }
         });
         for (index, stored) in valid.iter().zip(stored.await?) {
-            outcomes[*index] = stored.map_err(|error| shared.fail(error));
+            outcomes[*index] = stored.inspect_err(|error| shared.telemetry.failed(error));
         }
         Ok(outcomes)
     }
@@ -119,7 +116,8 @@ impl ScopedCache {
     ///
     /// # Errors
     ///
-    /// [`Error::is_batch_too_large`] for more than 1000 keys; see [`ScopedCache`].
+    /// [`Error::is_batch_too_large`] for more than 1000 keys (fewer, where the stack's quota says so); see
+    /// [`ScopedCache`].
     pub async fn delete_many(&self, keys: &[impl AsRef<str> + Sync]) -> Result<u32, Error> {
         self.check_batch(keys.len())?;
         keys.iter().try_for_each(|key| check_key(key.as_ref()))?;
@@ -130,11 +128,7 @@ impl ScopedCache {
         let _under_way = self.charge(keys.len(), 0)?;
         self.note_each(distinct.iter().copied(), Asked::Write);
         self.under_generations(move |partition| async move {
-            let keys: Vec<_> = distinct.iter().map(|key| partition.storage_key(key)).collect();
-            let _turns = self.turns(keys.iter().map(|key| (key, 0))).await?;
-            let deleted = self.0.shared.backend.delete_many(&keys).await?;
-            let count = deleted.into_iter().filter(|was_there| *was_there).count();
-            Ok(u32::try_from(count).unwrap_or(u32::MAX))
+            self.delete_parts(distinct.iter().map(|key| partition.storage_key(key)).collect()).await
         })
         .await
     }

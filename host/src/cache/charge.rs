@@ -1,10 +1,8 @@
 //! What an operation has to pass before it is sent: the invocation's limits, its stack's quota, and its turn.
 
-use smallvec::SmallVec;
-
 use super::ScopedCache;
 use crate::backend;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::fair::{Demand, Slot};
 use crate::limits::{BATCH_BYTES_MAX, BATCH_KEYS_MAX};
 use crate::quota::UnderWay;
@@ -17,11 +15,7 @@ impl ScopedCache {
     pub(super) fn charge(&self, operations: usize, bytes_written: usize) -> Result<Option<UnderWay>, Error> {
         let Some(budget) = &self.0.budget else { return Ok(None) };
         let spent = budget.spend(operations, bytes_written);
-        let admitted = spent.and_then(|()| self.0.account.admit(operations, bytes_written));
-        admitted.map(Some).map_err(|kind| {
-            self.0.shared.telemetry.refused();
-            kind.into()
-        })
+        self.admitted(spent.and_then(|()| self.0.account.admit(operations, bytes_written))).map(Some)
     }
 
     /// Counts what is answered to the caller.
@@ -39,44 +33,31 @@ impl ScopedCache {
         }
     }
 
-    /// Waits for the stack's turn at the server of a key. Nothing was sent where that fails.
+    /// Counts a computed value that is written. It does not count as under way: whoever computes for others,
+    /// who are, must not be kept from it by them.
+    pub(super) fn charge_fill(&self, bytes_written: usize) -> Result<(), Error> {
+        let Some(budget) = &self.0.budget else { return Ok(()) };
+        let spent = budget.spend(1, bytes_written);
+        self.admitted(spent.and_then(|()| self.0.account.spend(1, bytes_written)))
+    }
+
+    fn admitted<T>(&self, admitted: Result<T, ErrorKind>) -> Result<T, Error> {
+        admitted.map_err(|kind| {
+            self.0.shared.telemetry.refused();
+            Error::from(kind)
+        })
+    }
+
+    /// Waits for the stack's turn at the server of a key. Nothing was sent where that fails. Whoever has a
+    /// turn must not wait for another one.
     pub(super) async fn turn(&self, key: &StorageKey, bytes: usize) -> Result<Option<Slot<'_>>, Error> {
         if self.0.shared.fair.is_none() {
             return Ok(None);
         }
-        let place = self.0.shared.backend.place(key);
-        self.enter(Demand { place, keys: 1, bytes }).await
+        self.enter(Demand::one(self.0.shared.backend.place(key), bytes)).await
     }
 
-    /// The same at the servers of several keys, each with the bytes that are written under it.
-    pub(super) async fn turns(
-        &self,
-        keys: impl Iterator<Item = (&StorageKey, usize)>,
-    ) -> Result<SmallVec<[Slot<'_>; 1]>, Error> {
-        let mut slots = SmallVec::new();
-        if self.0.shared.fair.is_none() {
-            return Ok(slots);
-        }
-        let mut demands: SmallVec<[Demand; 4]> = SmallVec::new();
-        for (key, bytes) in keys {
-            let place = self.0.shared.backend.place(key);
-            match demands.iter_mut().find(|demand| demand.place == place) {
-                Some(demand) => {
-                    demand.keys += 1;
-                    demand.bytes += bytes;
-                }
-                None => demands.push(Demand { place, keys: 1, bytes }),
-            }
-        }
-        // In one order for all, so that no two batches wait for each other.
-        demands.sort_unstable_by_key(|demand| demand.gate());
-        for demand in demands {
-            slots.extend(self.enter(demand).await?);
-        }
-        Ok(slots)
-    }
-
-    async fn enter(&self, demand: Demand) -> Result<Option<Slot<'_>>, Error> {
+    pub(super) async fn enter(&self, demand: Demand) -> Result<Option<Slot<'_>>, Error> {
         let Some(fair) = &self.0.shared.fair else { return Ok(None) };
         let patience = self.0.shared.config.timeout;
         let slot = fair.enter(&self.0.account.flow, demand, patience).await;

@@ -56,10 +56,10 @@ impl ScopedCache {
         self.note(key, Asked::Write);
         self.under_generations(move |keys| async move {
             let key = keys.storage_key(key);
-            // The others who count with it first: who waits for them keeps nobody else from the server.
-            let _turn = self.0.shared.turns.take(&key).await;
-            let _slot = self.turn(&key, 0).await?;
+            // Before the slot: who waits for other callers must not hold one.
+            let _first = self.0.shared.turns.take(&key).await;
             for _ in 0..SWAP_ATTEMPTS_MAX {
+                let _turn = self.turn(&key, 0).await?;
                 let counted = if self.0.shared.codec.is_encrypting() {
                     self.count_sealed(&key, step, initial, lifetime).await?
                 } else {

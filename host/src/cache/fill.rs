@@ -126,7 +126,8 @@ impl ScopedCache {
     ///
     /// # Errors
     ///
-    /// [`Error::is_invalid_ttl`] for a longer grace; see [`ScopedCache`].
+    /// [`Error::is_invalid_ttl`] for a longer grace; [`Error::is_too_many_handles`] for a fill beyond the
+    /// invocation's limits; see [`ScopedCache`].
     pub async fn fetch(&self, key: &str, grace: u32, wait: Duration) -> Result<Fetched, Error> {
         check_key(key)?;
         let grace_seconds = u16::try_from(grace).map_err(|_| ErrorKind::InvalidTtl)?;
@@ -213,7 +214,7 @@ impl Fill {
         let lifetime = shared.config.ttl.lifetime(ttl)?;
         shared.check_value(&value)?;
         let Some(seat) = &held.seat else { return Ok(false) };
-        let _under_way = held.cache.charge(1, value.bytes_len())?;
+        held.cache.charge_fill(value.bytes_len())?;
         if Instant::now() >= held.ends {
             shared.telemetry.fill_lost();
             held.seat = None;
@@ -257,6 +258,7 @@ impl Fill {
     pub async fn abandon(mut self) -> Result<(), Error> {
         let held = &mut *self.0;
         if held.seat.is_some() {
+            let _turn = held.cache.turn(&held.lease.key, 0).await?;
             held.cache.0.shared.backend.abandon_fill(&held.lease.key, held.lease.version).await?;
             // Not before: a caller who goes away meanwhile leaves it to `drop`.
             held.seat = None;

@@ -14,28 +14,28 @@ const FORM: &str =
 
 /// Quotas and limits.
 impl Config {
-    /// What each stack may do on this host; [no limit](Quota::NONE) unless set.
+    /// What each stack may do on this host; [no limit](Quota::UNLIMITED) unless set.
     #[must_use]
     pub fn quota(mut self, quota: Quota) -> Self {
         self.quotas.default = quota;
         self
     }
 
-    /// What one stack may do on this host, in place of the [`quota`](Self::quota) of all others.
+    /// What one stack may do on this host, in place of the whole [`quota`](Self::quota) of all others: what
+    /// it does not set is not limited for this stack. Stacks of that name in every service have it, each
+    /// counted by itself.
     ///
     /// # Errors
     ///
     /// [`Error::is_invalid_config`] where the stack's identifier is empty or longer than 256 bytes.
     pub fn stack_quota(mut self, stack: &str, quota: Quota) -> Result<Self, Error> {
-        if stack.is_empty() || stack.len() > IDENTIFIER_BYTES_MAX {
-            return Err(Error::invalid_config("stack_quotas: a stack has 1 to 256 bytes"));
-        }
+        check_stack(stack)?;
         self.quotas.stacks.insert(stack.to_owned(), Change::to(quota));
         Ok(self)
     }
 
     /// What each invocation may do, unless its [`CacheCtx`](crate::CacheCtxBuilder::limits) says something
-    /// else; [no limit](InvocationLimits::NONE) unless set.
+    /// else; [no limit](InvocationLimits::UNLIMITED) unless set.
     #[must_use]
     pub fn invocation_limits(mut self, limits: InvocationLimits) -> Self {
         self.invocation_limits = limits;
@@ -58,14 +58,23 @@ impl Config {
     /// for all others.
     pub(super) fn read_stack_quotas(mut self, lines: &[String]) -> Result<Self, Error> {
         let allowed = || Error::invalid_config(format!("stack_quotas: allowed are {FORM}"));
+        // A list takes the place of an earlier one, as all lists do.
+        self.quotas.stacks.clear();
         for line in lines.iter().filter(|line| !line.is_empty()) {
             // From the right, as a stack may be called anything.
             let (stack, words) = line.rsplit_once(':').ok_or_else(allowed)?;
-            self = self.stack_quota(stack, Quota::NONE)?;
+            check_stack(stack)?;
             self.quotas.stacks.insert(stack.to_owned(), read_change(words).ok_or_else(allowed)?);
         }
         Ok(self)
     }
+}
+
+fn check_stack(stack: &str) -> Result<(), Error> {
+    if stack.is_empty() || stack.len() > IDENTIFIER_BYTES_MAX {
+        return Err(Error::invalid_config("stack_quotas: a stack has 1 to 256 bytes"));
+    }
+    Ok(())
 }
 
 fn read_change(words: &str) -> Option<Change> {
@@ -138,7 +147,7 @@ mod tests {
     fn limits_are_read_one_by_one() {
         let config = read("invocation_operations", &["7"])
             .and_then(|config| config.with_setting("invocation_time", &["0.5".to_owned()]));
-        let expected = InvocationLimits::NONE.operations(7).time(std::time::Duration::from_millis(500));
+        let expected = InvocationLimits::UNLIMITED.operations(7).time(std::time::Duration::from_millis(500));
         assert_eq!(config.expect("of the right form").invocation_limits, expected);
     }
 }

@@ -17,8 +17,12 @@ fn queue() -> FairQueue {
     FairQueue::new(Clock::manual())
 }
 
+fn demand(place: usize, keys: usize, bytes: usize) -> Demand {
+    Demand { place, keys, bytes, entry_bytes: bytes }
+}
+
 fn enter<'a>(queue: &'a FairQueue, flow: &'a Flow, keys: usize) -> Entering<'a> {
-    Box::pin(queue.enter(flow, Demand { place: 0, keys, bytes: 0 }, PATIENCE))
+    Box::pin(queue.enter(flow, demand(0, keys, 0), PATIENCE))
 }
 
 fn poll<F: Future + ?Sized>(future: &mut Pin<Box<F>>) -> Option<F::Output> {
@@ -43,7 +47,7 @@ fn is_empty(queue: &FairQueue) -> bool {
     queue.active.load(Relaxed) == 0
         && queue.gates.iter().all(|gate| {
             let inner = gate.lock();
-            gate.taken.load(SeqCst) == 0 && gate.waiting.load(SeqCst) == 0 && inner.waiters.is_empty()
+            gate.taken.load(SeqCst) == 0 && gate.waiting.load(SeqCst) == 0 && inner.heads.is_empty()
         })
 }
 
@@ -51,15 +55,15 @@ fn is_empty(queue: &FairQueue) -> bool {
 async fn a_stack_that_is_alone_has_many_slots_and_one_that_competes_few() {
     let (queue, flow) = (queue(), Flow::new());
     let alone: Vec<_> = std::iter::from_fn(|| slot(&mut enter(&queue, &flow, 1))).collect();
-    assert_eq!(alone.len(), SLOTS_ALONE);
+    assert_eq!(alone.len(), LONE_SLOTS);
     drop(alone);
     compete(&queue);
     let shared: Vec<_> = std::iter::from_fn(|| slot(&mut enter(&queue, &flow, 1))).collect();
-    assert_eq!(shared.len(), SLOTS_SHARED);
+    assert_eq!(shared.len(), SHARED_SLOTS);
     drop(shared);
     queue.clock.advance(SHARED_FOR + Duration::from_secs(1));
     let alone: Vec<_> = std::iter::from_fn(|| slot(&mut enter(&queue, &flow, 1))).collect();
-    assert_eq!(alone.len(), SLOTS_ALONE);
+    assert_eq!(alone.len(), LONE_SLOTS);
 }
 
 #[tokio::test]
@@ -68,8 +72,8 @@ async fn ten_thousand_operations_of_one_stack_are_ahead_of_anothers_by_one() {
     compete(&queue);
     let mut flooding: Vec<_> = (0..10_000).map(|_| enter(&queue, &flood, 1)).collect();
     let mut slots: Vec<_> = flooding.iter_mut().filter_map(slot).collect();
-    assert_eq!(slots.len(), SLOTS_SHARED, "the others wait");
-    let mut waiting = flooding.iter_mut().skip(SLOTS_SHARED);
+    assert_eq!(slots.len(), SHARED_SLOTS, "the others wait");
+    let mut waiting = flooding.iter_mut().skip(SHARED_SLOTS);
     for _ in 0..3 {
         let mut entering = enter(&queue, &quiet, 1);
         assert!(slot(&mut entering).is_none(), "what has a slot is not overtaken");
@@ -121,9 +125,9 @@ async fn a_server_that_hangs_holds_up_nobody_at_another_one() {
     let (queue, flood, quiet) = (queue(), Flow::new(), Flow::new());
     compete(&queue);
     let _hanging: Vec<_> = std::iter::from_fn(|| slot(&mut enter(&queue, &flood, 1))).collect();
-    let elsewhere = queue.enter(&quiet, Demand { place: 1, keys: 1, bytes: 0 }, PATIENCE);
+    let elsewhere = queue.enter(&quiet, demand(2, 1, 0), PATIENCE);
     assert!(slot(&mut (Box::pin(elsewhere) as Entering)).is_some());
-    let large = queue.enter(&quiet, Demand { place: 0, keys: 1, bytes: LARGE_BYTES }, PATIENCE);
+    let large = queue.enter(&quiet, demand(0, 1, LARGE_BYTES), PATIENCE);
     assert!(
         slot(&mut (Box::pin(large) as Entering)).is_some(),
         "large writes have a connection of their own"
@@ -135,7 +139,7 @@ async fn a_turn_that_does_not_come_in_time_is_given_up() {
     let (queue, flow) = (queue(), Flow::new());
     compete(&queue);
     let held: Vec<_> = std::iter::from_fn(|| slot(&mut enter(&queue, &flow, 1))).collect();
-    let late = queue.enter(&flow, Demand { place: 0, keys: 1, bytes: 0 }, Duration::from_secs(1));
+    let late = queue.enter(&flow, demand(0, 1, 0), Duration::from_secs(1));
     assert_eq!(pin!(late).await.err(), Some(Refused::TooLate));
     drop(held);
     assert!(slot(&mut enter(&queue, &flow, 1)).is_some());
@@ -143,11 +147,28 @@ async fn a_turn_that_does_not_come_in_time_is_given_up() {
 }
 
 #[tokio::test]
+async fn who_gives_up_has_cost_its_stack_nothing() {
+    let (queue, impatient, other) = (queue(), Flow::new(), Flow::new());
+    compete(&queue);
+    let mut held: Vec<_> = (0..SHARED_SLOTS).filter_map(|_| slot(&mut enter(&queue, &other, 1))).collect();
+    for _ in 0..10_000 {
+        assert!(slot(&mut enter(&queue, &impatient, 1)).is_none());
+    }
+    let mut others: Vec<_> = (0..100).map(|_| enter(&queue, &other, 1)).collect();
+    assert!(others.iter_mut().all(|entering| slot(entering).is_none()));
+    let mut patient = enter(&queue, &impatient, 1);
+    assert!(slot(&mut patient).is_none());
+    assert!(queue.gates[0].lock().flows[&impatient.number].waiters.len() <= 66, "nor is it remembered");
+    held.truncate(held.len() - 2);
+    assert!(slot(&mut patient).is_some(), "its next one waits for no more than one of the other's");
+}
+
+#[tokio::test]
 async fn a_stacks_queue_is_bounded_and_anothers_is_not_longer_for_it() {
     let (queue, flood, quiet) = (queue(), Flow::new(), Flow::new());
     compete(&queue);
-    let mut held: Vec<_> = (0..SLOTS_SHARED).filter_map(|_| slot(&mut enter(&queue, &flood, 1))).collect();
-    let mut waiting: Vec<_> = (0..STACK_QUEUE_MAX).map(|_| enter(&queue, &flood, 1)).collect();
+    let mut held: Vec<_> = (0..SHARED_SLOTS).filter_map(|_| slot(&mut enter(&queue, &flood, 1))).collect();
+    let mut waiting: Vec<_> = (0..STACK_WAITING_OPERATIONS_MAX).map(|_| enter(&queue, &flood, 1)).collect();
     assert!(waiting.iter_mut().all(|entering| slot(entering).is_none()));
     let refused = poll(&mut enter(&queue, &flood, 1)).expect("at once");
     assert_eq!(refused.err(), Some(Refused::TooMany));
@@ -189,7 +210,7 @@ proptest! {
         for step in steps {
             match step {
                 Step::Enter { flow, keys, place } => {
-                    entering.push(Box::pin(queue.enter(&flows[flow], Demand { place, keys, bytes: 0 }, PATIENCE)));
+                    entering.push(Box::pin(queue.enter(&flows[flow], demand(place, keys, 0), PATIENCE)));
                 }
                 Step::Poll(at) if !entering.is_empty() => {
                     let at = at % entering.len();
@@ -205,8 +226,8 @@ proptest! {
             }
             for gate in &queue.gates {
                 let waits = gate.waiting.load(SeqCst);
-                prop_assert_eq!(waits, gate.lock().waiters.len());
-                prop_assert!(waits == 0 || gate.taken.load(SeqCst) >= SLOTS_SHARED, "somebody waits for nothing");
+                prop_assert_eq!(waits, gate.lock().heads.len());
+                prop_assert!(waits == 0 || gate.taken.load(SeqCst) >= SHARED_SLOTS, "somebody waits for nothing");
             }
         }
         held.clear();
@@ -229,7 +250,7 @@ async fn many_threads_lose_no_slot() {
             let (queue, flow) = (Arc::clone(&queue), Arc::clone(&flows[number % 8]));
             tokio::spawn(async move {
                 for round in 0..200 {
-                    let demand = Demand { place: round % 2, keys: 1 + number % 7, bytes: 0 };
+                    let demand = demand(round % 2, 1 + number % 7, 0);
                     let patience = if number % 5 == 0 { Duration::ZERO } else { PATIENCE };
                     let slot = queue.enter(&flow, demand, patience).await;
                     tokio::task::yield_now().await;

@@ -63,7 +63,7 @@ pub(super) fn to_wit(error: &Error) -> types::Error {
             log(error);
             types::Error::TimedOut
         }
-        // Of a batch, the second never comes here: it is misuse, and traps.
+        // `TooManyHandles` traps before this; no entry of a batch fails with it.
         ErrorKind::InvalidConfig(_) | ErrorKind::TooManyHandles { .. } => {
             log(error);
             types::Error::Unavailable

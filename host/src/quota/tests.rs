@@ -22,7 +22,7 @@ fn retry_after(outcome: Result<UnderWay, ErrorKind>) -> Duration {
 #[test]
 fn a_second_of_operations_may_be_done_at_once_and_then_as_they_come() {
     let clock = Clock::manual();
-    let account = account(Quota::NONE.operations_per_second(number(100)), &clock);
+    let account = account(Quota::UNLIMITED.operations_per_second(number(100)), &clock);
     assert!((0..100).all(|_| account.admit(1, 1 << 30).is_ok()));
     let wait = retry_after(account.admit(1, 0));
     assert!(wait <= Duration::from_millis(10), "{wait:?}");
@@ -38,7 +38,7 @@ fn a_second_of_operations_may_be_done_at_once_and_then_as_they_come() {
 #[test]
 fn the_time_to_try_again_is_right() {
     let clock = Clock::manual();
-    let account = account(Quota::NONE.operations_per_second(number(7)), &clock);
+    let account = account(Quota::UNLIMITED.operations_per_second(number(7)), &clock);
     for _ in 0..1000 {
         match account.admit(1, 0) {
             Ok(_) => {}
@@ -54,7 +54,7 @@ fn the_time_to_try_again_is_right() {
 #[test]
 fn one_value_of_the_largest_size_can_be_written_at_any_rate() {
     let clock = Clock::manual();
-    let account = account(Quota::NONE.bytes_written_per_second(number(1024)), &clock);
+    let account = account(Quota::UNLIMITED.bytes_written_per_second(number(1024)), &clock);
     assert!(account.admit(1, VALUE_BYTES_MAX).is_ok());
     let wait = retry_after(account.admit(1, VALUE_BYTES_MAX));
     assert!(wait > Duration::from_secs(2000), "{wait:?}");
@@ -66,17 +66,17 @@ fn one_value_of_the_largest_size_can_be_written_at_any_rate() {
 #[test]
 fn a_batch_is_as_large_as_a_second_allows() {
     let clock = Clock::manual();
-    let quota = Quota::NONE.operations_per_second(number(10)).bytes_written_per_second(number(1));
+    let quota = Quota::UNLIMITED.operations_per_second(number(10)).bytes_written_per_second(number(1));
     assert_eq!(account(quota, &clock).batch_max(), (10, VALUE_BYTES_MAX));
-    assert_eq!(account(Quota::NONE, &clock).batch_max(), (BATCH_KEYS_MAX, BATCH_BYTES_MAX));
+    assert_eq!(account(Quota::UNLIMITED, &clock).batch_max(), (BATCH_KEYS_MAX, BATCH_BYTES_MAX));
     let generous =
-        Quota::NONE.operations_per_second(number(u32::MAX)).bytes_written_per_second(number(u32::MAX));
+        Quota::UNLIMITED.operations_per_second(number(u32::MAX)).bytes_written_per_second(number(u32::MAX));
     assert_eq!(account(generous, &clock).batch_max(), (BATCH_KEYS_MAX, BATCH_BYTES_MAX));
 }
 
 #[test]
 fn operations_under_way_are_counted_until_they_end() {
-    let account = account(Quota::NONE.concurrent_operations(number(2)), &Clock::manual());
+    let account = account(Quota::UNLIMITED.concurrent_operations(number(2)), &Clock::manual());
     let first = account.admit(1, 0).expect("there is room");
     let _second = account.admit(1, 0).expect("there is room");
     assert_eq!(retry_after(account.admit(1, 0)), CONCURRENT_RETRY);
@@ -87,7 +87,7 @@ fn operations_under_way_are_counted_until_they_end() {
 #[test]
 fn stacks_are_counted_apart_and_their_sessions_together() {
     let quotas = Quotas {
-        default: Quota::NONE.operations_per_second(number(1)),
+        default: Quota::UNLIMITED.operations_per_second(number(1)),
         stacks: [("globex".to_owned(), Change { operations: Some(None), ..Change::default() })].into(),
     };
     let accounts = Accounts::new(quotas, VALUE_BYTES_MAX, Clock::manual());

@@ -112,6 +112,7 @@ impl Record {
 
     /// What is remembered of a partition, newest first.
     pub(super) fn of(&self, partition: &Partition) -> Vec<RecentKey> {
+        let partition = &partition.node();
         let shard = self.lock(self.shard_of(partition));
         let Some(shelf) = shard.partitions.get(partition) else { return Vec::new() };
         let newest = shelf.namespaces.iter().flat_map(|(namespace, keys)| {

@@ -7,7 +7,6 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tokio::sync::MutexGuard;
 use tokio::time::{Instant, timeout_at};
 
 use super::item::{HEADER_BYTES, Item, UnixMillis};
@@ -19,7 +18,7 @@ use crate::limits::SWAP_ATTEMPTS_MAX;
 use crate::random;
 use crate::stored::{Flags, Kind, StorageKey, Stored};
 use crate::ttl::Lifetime;
-use crate::turns::Turns;
+use crate::turns::{Turn, Turns};
 
 /// How many keys are asked for in one request. memcached takes longer lines for `get` only, and proxies
 /// have bounds of their own.
@@ -316,7 +315,7 @@ impl<'a> Operation<'a> {
         self.pool.take_new(self.deadline).await.map_err(unread)
     }
 
-    async fn turn(&self, key: &StorageKey) -> Result<MutexGuard<'a, ()>, Error> {
+    async fn turn(&self, key: &StorageKey) -> Result<Turn<'a>, Error> {
         let turn = timeout_at(self.deadline, self.turns.take(key)).await;
         turn.map_err(|_| unavailable("too many callers change the same entry"))
     }

@@ -166,12 +166,15 @@ impl Lanes {
                 self.remember(key, is_large);
                 is_large
             }
-            Request::Read(key) | Request::Lease(key, _) => {
-                let hash = hash(key);
-                self.place(hash).load(Relaxed) == hash
-            }
+            Request::Read(key) | Request::Lease(key, _) => self.is_known_as_large(key),
             _ => false,
         }
+    }
+
+    /// Whether the value under a key was large when it was last seen.
+    pub(super) fn is_known_as_large(&self, key: &StorageKey) -> bool {
+        let hash = hash(key);
+        self.place(hash).load(Relaxed) == hash
     }
 
     /// Takes note of how large the value under a key is.

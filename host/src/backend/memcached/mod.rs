@@ -294,7 +294,7 @@ impl Backend for Memcached {
     }
 
     fn place(&self, key: &StorageKey) -> usize {
-        self.ring().home(key).map_or(0, Node::number)
+        self.ring().home(key).map_or(0, |node| node.place(key))
     }
 
     async fn read_marks(&self, keys: &[StorageKey]) -> Result<Vec<Option<u64>>, Error> {

@@ -75,9 +75,9 @@ impl Node {
         self.server.name == server.name && self.server.address == server.address
     }
 
-    /// A number of its own in this process.
-    pub(super) fn number(&self) -> usize {
-        self.number
+    /// See [`Backend::place`](crate::backend::Backend::place).
+    pub(super) fn place(&self, key: &StorageKey) -> usize {
+        self.number * 2 + usize::from(self.lanes.is_known_as_large(key))
     }
 
     pub(super) fn server(&self) -> &Server {

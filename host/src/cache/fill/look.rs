@@ -44,14 +44,17 @@ impl ScopedCache {
         self.read_under_generations(move |keys| async move {
             let key = keys.storage_key(guest_key);
             let asker = Asker { cache: self, guest_key, key, grace_seconds };
-            let _turn = self.turn(&key, 0).await?;
+            let turn = self.turn(&key, 0).await?;
             if first == First::Read
                 && let Some(found) = self.0.shared.backend.get(&key).await?
             {
+                drop(turn);
                 return asker.live(&found).await;
             }
             let begun = Instant::now();
-            match self.begin(&key).await? {
+            let outcome = self.begin(&key).await?;
+            drop(turn);
+            match outcome {
                 Begun::Held => Ok(Look::Held(key)),
                 Begun::Won(version) => {
                     let fill = asker.fill(version, Lease { key, version }, begun);
@@ -103,7 +106,11 @@ impl Asker<'_> {
         let lock = refresh_lock(&self.key, version);
         // Half of the time, so that what is in hand can be answered where the lock's server hangs.
         let patience = shared.time.map_or(Duration::MAX, |time| time / 2);
-        let fill = match timeout(patience, self.cache.begin(&lock)).await {
+        let take = async {
+            let _turn = self.cache.turn(&lock, 0).await?;
+            Ok::<_, Error>(self.cache.begin(&lock).await?)
+        };
+        let fill = match timeout(patience, take).await {
             Ok(Ok(Begun::Won(lease))) => self.fill(version, Lease { key: lock, version: lease }, begun),
             Ok(Ok(_)) => return Ok(self.leave(value)),
             // The lock may be on a server that is down, while the entry's is not. Then each host has its own:

@@ -1,0 +1,2 @@
+;; WebAssembly, and no component.
+(module (func $traps (unreachable)) (start $traps))

@@ -1,0 +1,10 @@
+    ;; Drops a handle, and uses it for the operation of the number, which may be to drop it again.
+    (func (export "attack") (param $operation i32) (result i32)
+      (local $cache i32) (local $fill i32)
+      (local.set $cache (call $opened))
+      (local.set $fill (call $vacant (local.get $cache)))
+      (call $drop-fill (local.get $fill))
+      (call $drop-cache (local.get $cache))
+      (call $use (local.get $operation)
+        (select (local.get $cache) (local.get $fill) (i32.lt_u (local.get $operation) (i32.const 7))))
+      (i32.const 1))
