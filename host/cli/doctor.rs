@@ -1,5 +1,6 @@
 //! `strongroom doctor`: whether the settings and the server fit, with advice for what does not.
 
+mod file;
 mod transport;
 
 use std::time::{Duration, Instant};
@@ -63,6 +64,7 @@ pub(crate) async fn doctor(args: &SettingsArgs) -> Result<(), Failure> {
     };
     let mut findings = vec![Finding::fine("settings", one_line(&format!("read from {from}")))];
     let config = &settings.config;
+    findings.extend(settings.file.as_ref().and_then(|file| file::look_at(file, config)));
     match Cache::server_options(config).map_err(|error| Failure::of_host(&error))? {
         None => findings.push(Finding::fine(
             "server",

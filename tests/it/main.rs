@@ -36,10 +36,12 @@ mod hostile;
 // The host from outside.
 mod backend_contract;
 mod transport;
+mod hardening;
 mod differential;
 mod classic;
 mod generations;
 mod at_rest;
+mod rotation;
 mod failure;
 mod faults;
 mod servers;

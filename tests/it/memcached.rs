@@ -124,7 +124,12 @@ impl Memcached {
 
     /// Puts raw bytes in the place of an item, as an attacker would.
     pub(crate) fn put(&self, key: &str, flags: u32, data: &[u8]) {
-        let mut request = format!("set {key} {flags} 0 {}\r\n", data.len()).into_bytes();
+        self.put_for(key, flags, data, 0);
+    }
+
+    /// The same, for so many seconds; 0: until evicted.
+    pub(crate) fn put_for(&self, key: &str, flags: u32, data: &[u8], seconds: u32) {
+        let mut request = format!("set {key} {flags} {seconds} {}\r\n", data.len()).into_bytes();
         request.extend_from_slice(data);
         request.extend_from_slice(b"\r\n");
         assert_eq!(self.exchange(&request, b"\r\n"), b"STORED\r\n");
@@ -134,7 +139,8 @@ impl Memcached {
         self.ask(&format!("delete {key}\r\n"), b"\r\n");
     }
 
-    fn ask(&self, request: &str, end: &[u8]) -> Vec<u8> {
+    /// What the server answers to a command, up to this end.
+    pub(crate) fn ask(&self, request: &str, end: &[u8]) -> Vec<u8> {
         self.exchange(request.as_bytes(), end)
     }
 

@@ -1,10 +1,19 @@
 //! Names, keys, values and secrets: none of them in a log line, an error or a `Debug` text.
+//!
+//! Everything secret here has a word in common, so that one search finds any of it.
 
+mod guests;
+mod operators;
+mod printing;
+mod settings;
+
+use std::error::Error;
+use std::fmt::Debug;
 use std::io::Write;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use strongroom_host::{Cache, Config, Partition, Value};
+use strongroom_host::{Cache, Config, Partition, ScopedCache, Value};
 
 use crate::harness::connect;
 use crate::memcached::Memcached;
@@ -21,8 +30,32 @@ const PASSPHRASE: &str = "hush-passphrase";
 /// What all of them have in common.
 const SECRET: &str = "hush-";
 
+/// What this process logs, at every level, from the first of these tests on.
 #[derive(Clone, Default)]
 struct Captured(Arc<Mutex<Vec<u8>>>);
+
+static LOG: OnceLock<Captured> = OnceLock::new();
+
+/// For the whole process, as connections' tasks run on threads of their own. What other tests log goes there
+/// as well, and may hold none of this either.
+fn log() -> &'static Captured {
+    LOG.get_or_init(|| {
+        let captured = Captured::default();
+        let writer = captured.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
+            .with_writer(move || writer.clone());
+        subscriber.try_init().expect("no other test sets one");
+        captured
+    })
+}
+
+impl Captured {
+    fn text(&self) -> String {
+        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        String::from_utf8(bytes).expect("UTF-8")
+    }
+}
 
 impl Write for Captured {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -46,23 +79,50 @@ fn config() -> Config {
     config.and_then(|config| config.key_secret(PASSPHRASE)).expect("valid")
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn nothing_secret_is_logged_or_said_at_any_level() {
-    let captured = Captured::default();
-    let writer = captured.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
-        .with_writer(move || writer.clone());
-    // For the whole process: the connection's task runs on threads of its own.
-    subscriber.try_init().expect("no other test sets one");
+fn open(cache: &Cache) -> ScopedCache {
+    cache.open(&partition(), Some(NAMESPACE)).expect("opens")
+}
 
+/// An error and whatever caused it, in every way in which they can be printed.
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = String::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        text += &format!("{error}\n{error:#}\n{error:?}\n{error:#?}\n");
+        next = error.source();
+    }
+    text
+}
+
+/// The error of what must fail.
+fn failed<T: Debug>(outcome: Result<T, strongroom_host::Error>) -> String {
+    chain(&outcome.expect_err("it fails"))
+}
+
+/// Expects nothing secret in a text, and in what was logged until now.
+fn is_silent(text: &str) {
+    assert!(!text.contains(SECRET), "{text}");
+    let logged = log().text();
+    let line = logged.lines().find(|line| line.contains(SECRET));
+    assert!(line.is_none(), "logged: {line:?}");
+}
+
+/// The part of a storage key that is not the prefix.
+async fn item(scoped: &ScopedCache, key: &str) -> String {
+    let storage_key = scoped.storage_key(key).await.expect("a key");
+    storage_key.as_str().rsplit(':').next().expect("after the prefix").to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_life_with_a_server_that_dies_and_hangs_logs_nothing_secret() {
+    log();
     let mut server = Memcached::start();
     // With all that can be remembered of it, in a directory that goes away meanwhile.
     let folder = tempfile::tempdir().expect("a directory");
     let directory = folder.path().join("recent");
     let config = config().recent_keys(10).expect("allowed").recent_dir(&directory.to_string_lossy());
     let cache = connect(config.clone(), &server).await;
-    let scoped = cache.open(&partition(), Some(NAMESPACE)).expect("opens");
+    let scoped = open(&cache);
     scoped.set(KEY, VALUE.into(), Some(60)).await.expect("set");
     let storage_key = scoped.storage_key(KEY).await.expect("a key");
     let (flags, sealed) = server.item(storage_key.as_str()).expect("stored");
@@ -78,30 +138,63 @@ async fn nothing_secret_is_logged_or_said_at_any_level() {
         format!("{file:?} {}", String::from_utf8_lossy(&std::fs::read(&file).expect("readable")))
     }));
     std::fs::remove_dir_all(&directory).expect("removed");
-    said.push(format!("{:?} {:?} {storage_key:?}", partition(), Value::from(VALUE)));
-    said.push(format!("{:?}", scoped.increment("", 1, 1, None).await.expect_err("an empty key")));
-    said.push(format!("{:?}", scoped.set(KEY, VALUE.into(), Some(0)).await.expect_err("no lifetime")));
-    said.push(format!("{:?}", Partition::service(&SERVICE.repeat(100)).expect_err("too long")));
-    said.push(format!("{:?}", Config::new().prefix("hush- x").expect_err("a space")));
-    said.push(format!("{:?}", Config::new().encryption_key("base64:hush-").expect_err("not base64")));
 
     server.kill();
-    said.push(format!("{:?}", scoped.get(KEY).await.expect_err("unavailable")));
-    said.push(format!("{:?}", scoped.set(KEY, VALUE.into(), None).await.expect_err("unavailable")));
+    said.push(failed(scoped.get(KEY).await));
+    said.push(failed(scoped.set(KEY, VALUE.into(), None).await));
     tokio::time::sleep(strongroom_host::limits::RECENT_WRITE_INTERVAL * 3 / 2).await;
-    said.push(format!("{:?}", cache.flush_recent().expect_err("there is no directory")));
+    said.push(failed(cache.flush_recent()));
     server.restart();
     server.signal("STOP");
-    said.push(format!("{:?}", scoped.set(KEY, VALUE.into(), None).await.expect_err("no answer")));
+    said.push(failed(scoped.set(KEY, VALUE.into(), None).await));
     server.signal("CONT");
 
-    let logged = captured.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let logged = String::from_utf8(logged).expect("UTF-8");
+    let logged = log().text();
     assert!(logged.contains("memcached"), "the log is captured: {logged}");
     assert!(logged.contains("the recent keys can't be written"), "{logged}");
     said.push(logged);
     for text in said {
-        assert!(!text.contains(SECRET), "{text}");
+        is_silent(&text);
         assert!(!text.contains(storage_key.as_str()), "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_error_of_an_operation_says_what_it_was_about() {
+    log();
+    let server = Memcached::start_with(&["-I", "1m"]);
+    let config = config().max_ttl(std::num::NonZeroU32::MIN.saturating_add(99));
+    let cache = connect(config, &server).await;
+    let scoped = open(&cache);
+    scoped.set(KEY, VALUE.into(), Some(60)).await.expect("set");
+    let long = format!("{KEY}{}", "x".repeat(1024));
+    let large = Value::Text(VALUE.repeat(1 << 18));
+    let noise = Value::from([VALUE.as_bytes(), &crate::harness::noise(1_500_000)].concat());
+    let keys: Vec<_> = (0..1001).map(|number| format!("{KEY} {number}")).collect();
+    let mut said = vec![
+        failed(scoped.get(&long).await),
+        failed(scoped.get("").await),
+        failed(scoped.set(KEY, VALUE.into(), Some(0)).await),
+        failed(scoped.set(KEY, VALUE.into(), Some(101)).await),
+        failed(scoped.set(KEY, large, None).await),
+        failed(scoped.set(KEY, noise, None).await),
+        failed(scoped.increment(KEY, 1, 1, None).await),
+        failed(scoped.get_many(&keys).await),
+        failed(scoped.delete_many(&keys).await),
+        failed(scoped.set_many(keys.iter().map(|key| (key.clone(), VALUE.into())).collect(), None).await),
+        failed(scoped.fetch(KEY, 65_536, Duration::ZERO).await),
+        failed(cache.open(&partition(), Some("")).map(drop)),
+        failed(cache.open(&partition(), Some(&NAMESPACE.repeat(100))).map(drop)),
+        failed(Partition::service(&SERVICE.repeat(100))),
+        failed(Partition::service(SERVICE).and_then(|service| service.stack(&STACK.repeat(100)))),
+        failed(partition().session(&SESSION.repeat(100))),
+        failed(cache.set_servers(Vec::new())),
+    ];
+    let outcomes = scoped.set_many(vec![(long.clone(), VALUE.into())], None).await.expect("one by one");
+    said.extend(outcomes.into_iter().map(failed));
+    let item = item(&scoped, KEY).await;
+    for text in said {
+        assert!(!text.contains(&item) && !text.contains("x".repeat(10).as_str()), "{text}");
+        is_silent(&text);
     }
 }

@@ -72,6 +72,13 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("wasmtime_wasi", &[]),
 ];
 
+/// Packages that don't take the workspace's lints, each with its reason.
+const LINTS_OF_THEIR_OWN: &[(&str, &str)] = &[(
+    "tests/fuzz/Cargo.toml",
+    "libFuzzer's entry point and an allocator that counts can't be had without `unsafe`: it is denied there, and \
+     allowed at the two places",
+)];
+
 struct Source {
     /// Below the repository, with `/`.
     path: String,
@@ -246,6 +253,114 @@ fn names(line: &str, name: &str) -> bool {
     })
 }
 
+/// Types that hold secrets: not comparable in a time that depends on how much is right, and not printable.
+const SECRET: &[&str] =
+    &["Secret", "Xaes", "PartitionKeys", "PartitionKey", "KeyDeriver", "Credentials", "Transport", "Config"];
+
+/// Types that hold names, keys or values of guests: not printable either.
+const CONFIDENTIAL: &[&str] =
+    &["Identifier", "Namespace", "StorageKey", "Stored", "Value", "RecentKey", "Page"];
+
+#[test]
+fn secrets_and_names_have_no_derived_debug() {
+    let mut wrong = Vec::new();
+    let mut seen = Vec::new();
+    for source in sources(&["host/src"]) {
+        let code: Vec<_> = source.code().collect();
+        for (name, derived) in derives(&code) {
+            let is_secret = SECRET.contains(&name.as_str());
+            if !is_secret && !CONFIDENTIAL.contains(&name.as_str()) {
+                continue;
+            }
+            let refused = |derived: &str| derived == "Debug" || (is_secret && derived == "PartialEq");
+            wrong.extend(
+                derived
+                    .iter()
+                    .filter(|derived| refused(derived))
+                    .map(|derived| format!("{}: {name} derives {derived}", source.path)),
+            );
+            seen.push(name);
+        }
+    }
+    report("types that must not derive it", wrong);
+    let listed = SECRET.iter().chain(CONFIDENTIAL);
+    report(
+        "on the lists, and not in the code",
+        listed.filter(|name| !seen.contains(&(**name).to_owned())).map(|name| (*name).to_owned()).collect(),
+    );
+}
+
+/// Structs and enums with what each derives.
+fn derives(code: &[&str]) -> Vec<(String, Vec<String>)> {
+    let mut found = Vec::new();
+    let mut derived = Vec::new();
+    for line in code.iter().map(|line| line.trim_start()) {
+        if let Some(list) = line.strip_prefix("#[derive(") {
+            let list = list.trim_end_matches(")]").split(", ");
+            derived.extend(list.map(|path| path.rsplit(':').next().unwrap_or_default().to_owned()));
+        } else if !line.starts_with("#[") {
+            let mut words =
+                line.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty());
+            let is_type = |word: &str| ["struct", "enum"].contains(&word);
+            let is_head = line.starts_with("pub") || line.split(' ').next().is_some_and(is_type);
+            if is_head && words.by_ref().any(is_type) {
+                found.push((words.next().unwrap_or_default().to_owned(), std::mem::take(&mut derived)));
+            }
+            derived.clear();
+        }
+    }
+    found
+}
+
+#[test]
+fn tests_that_the_manual_names_exist() {
+    let everything = everything();
+    let functions: Vec<_> = everything
+        .iter()
+        .flat_map(|source| source.text.lines().filter(|line| is_function(line)))
+        .filter_map(|line| line.split("fn ").nth(1)?.split('(').next())
+        .collect();
+    let mut named = 0;
+    let mut missing = Vec::new();
+    for source in sources(&["host/src/manual"]) {
+        let prose: Vec<_> = source.text.lines().map(|line| line.trim_start_matches("//!").trim()).collect();
+        for after in prose.join(" ").split("test: `").skip(1) {
+            let name = after.split('`').next().unwrap_or_default().to_owned();
+            named += 1;
+            missing.extend((!functions.contains(&name.as_str())).then_some(name));
+        }
+    }
+    assert!(named > 10, "the manual names its tests");
+    report("tests that the manual names", missing);
+}
+
+#[test]
+fn every_package_keeps_the_workspaces_lints() {
+    let root_manifest = fs::read_to_string(root().join("Cargo.toml")).expect("the workspace's");
+    assert!(root_manifest.contains("unsafe_code = \"forbid\""), "unsafe code is forbidden");
+    let mut manifests = Vec::new();
+    let mut waiting: Vec<_> = ["guest", "host", "tests"].iter().map(|folder| root().join(folder)).collect();
+    while let Some(folder) = waiting.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder of the repository") {
+            let path = entry.expect("readable").path();
+            if path.is_dir() && !path.ends_with("target") {
+                waiting.push(path);
+            } else if path.ends_with("Cargo.toml") {
+                manifests.push(path);
+            }
+        }
+    }
+    assert!(manifests.len() >= 9, "{manifests:?}");
+    let wrong = manifests.iter().filter_map(|manifest| {
+        let name = manifest.strip_prefix(root()).expect("below the root").to_string_lossy().into_owned();
+        let text = fs::read_to_string(manifest).expect("UTF-8");
+        let has = |line| text.contains(line);
+        let keeps = has("\n[lints]\nworkspace = true\n") && has("\nrust-version.workspace = true\n");
+        (!keeps && !LINTS_OF_THEIR_OWN.iter().any(|(exempt, _)| *exempt == name)).then_some(name)
+    });
+    report("without `[lints] workspace = true` or the workspace's `rust-version`", wrong.collect());
+}
+
 #[test]
 fn the_top_level_stays_small() {
     let allowed = [
@@ -310,6 +425,11 @@ fn the_rules_can_fail() {
         [3, 2]
     );
     assert_eq!(imported("use crate::codec::{Codec};"), ["codec"]);
+    let code = ["#[derive(Clone, Debug)]", "#[must_use]", "pub(crate) struct A<T>(T);", "struct B {", "}"];
+    let found = [("A", vec!["Clone", "Debug"]), ("B", Vec::new())];
+    let found =
+        found.map(|(name, derived)| (name.to_owned(), derived.into_iter().map(str::to_owned).collect()));
+    assert_eq!(derives(&code), found);
     assert!(names("use rand::Rng;", "rand::") && !names("use operand::Rng;", "rand::"));
     assert!(names("use aes_gcm::Aes256Gcm;", "aes_gcm") && !names("let clapped = 1;", "clap"));
 }

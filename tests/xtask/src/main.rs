@@ -1,8 +1,10 @@
-//! The project's own commands: `cargo xtask demo`, `test`, `soak`, `fuzz` and `compare`. Each installs what
-//! it needs first.
+//! The project's own commands: `cargo xtask demo`, `test`, `audit`, `soak`, `fuzz`, `compare` and `dist`. Each
+//! installs what it needs first.
 
+mod audit;
 mod compare;
 mod demo;
+mod dist;
 mod fuzz;
 mod install;
 mod soak;
@@ -17,6 +19,8 @@ type Outcome = Result<(), String>;
 const USAGE: &str = "\
 cargo xtask demo    the example extensions for several tenants and sessions, on the in-process cache
 cargo xtask test    everything that CI checks; installs memcached where it can
+cargo xtask audit [--advisories]
+                    licences, sources and duplicates of all dependencies; with the option, known vulnerabilities
 cargo xtask soak [--minutes N] [--seed S] [--servers N]
                     hundreds of callers on servers and networks that fail in every way
 cargo xtask soak tenants [--minutes N] [--seed S]
@@ -28,7 +32,9 @@ cargo xtask fuzz TARGET... --merge
 cargo xtask fuzz TARGET --file FILE
                     one input again, in an ordinary build
 cargo xtask compare [--quick | --help | ...]
-                    the memcached engine beside other clients, into host/benches/RESULTS.md (about 6 minutes)";
+                    the memcached engine beside other clients, into host/benches/RESULTS.md (about 6 minutes)
+cargo xtask dist [--dev]
+                    the command line as it is released, with the list of its dependencies inside";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -38,6 +44,8 @@ fn main() -> ExitCode {
     let outcome = match arguments.split_first() {
         Some((command, [])) if command == "demo" => demo::run(),
         Some((command, [])) if command == "test" => test::run(),
+        Some((command, options)) if command == "audit" => audit::run(options),
+        Some((command, options)) if command == "dist" => dist::run(options),
         Some((command, options)) if command == "soak" => soak::run(options),
         Some((command, options)) if command == "fuzz" => fuzz::run(options),
         Some((command, options)) if command == "compare" => compare::run(options),
