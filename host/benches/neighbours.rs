@@ -26,7 +26,7 @@ use crate::server::Server;
 /// Operations that the noisy stack has in the queue at any time.
 const FLOOD: usize = 10_000;
 
-const TURN: Duration = Duration::from_secs(2);
+const TURN: Duration = Duration::from_secs(1);
 const TURNS: usize = 5;
 
 /// Until a flood has built up.
@@ -34,7 +34,7 @@ const WARM_UP: Duration = Duration::from_millis(500);
 const VALUE: [u8; 100] = [7; 100];
 
 /// How many callers the quiet stack has.
-const CALLERS: [usize; 3] = [1, 4, 16];
+const CALLERS: [usize; 2] = [1, 4];
 
 fn main() {
     let server = Server::start().expect("memcached is installed");

@@ -25,6 +25,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use quick_cache::sync::Cache as BoundedMap;
 use quick_cache::{DefaultHashBuilder, Lifecycle, UnitWeighter};
+use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncMutexGuard};
 
 use crate::backend::{self, Backend};
 use crate::clock::Clock;
@@ -65,6 +66,8 @@ struct Node {
     /// Until when nothing that was asked for is trusted, in nanoseconds of the clock. Held while the two
     /// above are written.
     forgotten_at: Mutex<u64>,
+    /// Held by whoever reads the numbers of a cache again, of which this is its own.
+    reading: AsyncMutex<()>,
 }
 
 /// The nodes that one cache's keys depend on, widest first, then its own.
@@ -133,6 +136,15 @@ impl Generations {
             }
         }
         if fresh { Known::Fresh(numbers) } else { Known::Stale(numbers) }
+    }
+
+    /// Waits until nobody else reads the numbers of this cache again: ten thousand operations that find them
+    /// old at the same moment ask once. Where no number is ever fresh, each asks for itself.
+    pub(crate) async fn alone<'a>(&self, lineage: &'a Lineage) -> Option<AsyncMutexGuard<'a, ()>> {
+        match lineage.0.last() {
+            Some(own) if !self.ttl.is_zero() => Some(own.reading.lock().await),
+            _ => None,
+        }
     }
 
     /// Reads the numbers of a lineage that are not fresh, in one batch, and makes those that are missing.
@@ -234,7 +246,8 @@ fn number_at(unix: Duration, random: u64, known: u64) -> u64 {
 
 impl Node {
     fn new(key: StorageKey) -> Self {
-        Self { key, number: AtomicU64::new(0), asked_at: AtomicU64::new(0), forgotten_at: Mutex::new(0) }
+        let (number, asked_at) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { key, number, asked_at, forgotten_at: Mutex::new(0), reading: AsyncMutex::new(()) }
     }
 
     fn is_fresh(&self, now: Duration, ttl: Duration) -> bool {

@@ -85,9 +85,9 @@ mod tests {
         }))
         .await;
         let key_1 = key(1);
-        let second = std::pin::pin!(turns.take(&key_1));
-        assert!(futures_util::poll!(second).is_pending());
-        drop((first, others));
+        let mut second = Box::pin(turns.take(&key_1));
+        assert!(futures_util::poll!(&mut second).is_pending());
+        drop((first, others, second));
         turns.take(&key(1)).await;
         assert_eq!(kept(&turns), 0);
     }

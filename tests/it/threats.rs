@@ -170,6 +170,7 @@ async fn a_lying_or_restarted_server() {
         proxy.pass();
     }
     assert!(right > 0, "somebody was told something");
+    server.kill();
     server.restart();
     for scoped in [&acme, &globex] {
         let found = loop {

@@ -1,6 +1,7 @@
 //! A batch in parts, one for each place: none waits for another's server, or holds a slot while it waits.
 //!
-//! Each part may read as much as a whole batch, so that a host may hold that much for each server at that moment.
+//! Each part may read as much as a whole batch, so that a host may hold that much for each server at that
+//! moment.
 
 use futures_util::future::join_all;
 
@@ -40,8 +41,8 @@ impl ScopedCache {
         parts
     }
 
-    /// [`Backend::get_many`](crate::backend::Backend::get_many), in its turn. Keys of servers that can't be reached
-    /// are misses, as long as any part is answered.
+    /// [`Backend::get_many`](crate::backend::Backend::get_many), in its turn. Keys of servers that can't be
+    /// reached are misses, as long as any part is answered.
     pub(super) async fn get_parts(&self, keys: &[StorageKey]) -> Result<Vec<Option<Versioned>>, Error> {
         let parts = self.parts(keys.to_vec(), |key| (key, 0));
         let answers = join_all(parts.iter().map(|part| async {

@@ -130,10 +130,15 @@ impl ScopedCache {
     /// Reads the numbers again, unless somebody else has meanwhile. Whatever becomes of that, nothing of the
     /// caller's has changed.
     async fn refresh(&self) -> Result<Numbers, Error> {
+        let generations = &self.0.shared.generations;
+        let _alone = generations.alone(&self.0.lineage).await;
+        if let Known::Fresh(numbers) = generations.known(&self.0.lineage) {
+            return Ok(numbers);
+        }
         // They are kept on several servers, of which that one may hang: then they are asked for out of turn.
         let patience = self.0.shared.time.map_or(Duration::MAX, |time| time / 4);
         let _turn = tokio::time::timeout(patience, self.turn(self.0.lineage.own_key(), 0)).await;
-        let numbers = self.0.shared.generations.refresh(&self.0.lineage).await;
+        let numbers = generations.refresh(&self.0.lineage).await;
         numbers.map_err(|error| Error::from(error).nothing_changed())
     }
 

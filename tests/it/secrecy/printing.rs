@@ -13,8 +13,8 @@ use strongroom_host::backend::{
 };
 use strongroom_host::{
     Cache, CacheCtx, CacheCtxBuilder, CacheCtxView, Clock, Config, Error, Fetched, Fill, Flags, Grants,
-    HasCache, Kind, Lifetime, OnUnavailable, Partition, RecentKey, RecentOnDisk, Scope, ScopedCache, Stats,
-    StorageKey, Stored, SwapOutcome, Value,
+    HasCache, InvocationLimits, Kind, Lifetime, OnUnavailable, Partition, Quota, RecentKey, RecentOnDisk,
+    Scope, ScopedCache, Stats, StorageKey, Stored, SwapOutcome, Value,
 };
 
 use super::{KEY, NAMESPACE, PASSPHRASE, PREFIX, VALUE, config, is_silent, open, partition};
@@ -116,6 +116,8 @@ async fn no_public_type_prints_a_name_a_key_a_value_or_a_secret() {
         Grants: Grants::default(),
         Partition: partition(),
         Scope: Scope::Session,
+        Quota: Quota::UNLIMITED,
+        InvocationLimits: InvocationLimits::UNLIMITED,
         Flags: stored.flags,
         Kind: Kind::Text,
         StorageKey: storage_key,

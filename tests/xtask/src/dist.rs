@@ -55,8 +55,8 @@ struct Package<'a> {
     is_of_the_build: bool,
 }
 
-/// The packages of `{"packages":[{"name":"…","version":"…","source":"…"},…]}`. Names, versions and sources have
-/// nothing in them that JSON escapes.
+/// The packages of `{"packages":[{"name":"…","version":"…","source":"…"},…]}`. Names, versions and sources
+/// have nothing in them that JSON escapes.
 fn packages(json: &str) -> BTreeSet<Package<'_>> {
     json.split('{')
         .filter_map(|package| {

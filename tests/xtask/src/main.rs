@@ -1,5 +1,5 @@
-//! The project's own commands: `cargo xtask demo`, `test`, `audit`, `soak`, `fuzz`, `compare` and `dist`. Each
-//! installs what it needs first.
+//! The project's own commands: `cargo xtask demo`, `test`, `audit`, `soak`, `fuzz`, `compare` and `dist`.
+//! Each installs what it needs first.
 
 mod audit;
 mod compare;
