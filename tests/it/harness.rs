@@ -84,9 +84,14 @@ impl Host {
         Self { cache, runner: &CONCURRENT, _server: Some(server) }
     }
 
+    /// A host with a cache that the test has.
+    pub(crate) fn with(cache: Cache) -> Self {
+        Self { cache, runner: &CONCURRENT, _server: None }
+    }
+
     /// A host at a server that the test keeps, with the time-outs of the configuration.
     pub(crate) async fn at(server: &Memcached, config: Config) -> Self {
-        Self { cache: connect_as_configured(config, server).await, runner: &CONCURRENT, _server: None }
+        Self::with(connect_as_configured(config, server).await)
     }
 
     /// Runs a guest in a store of its own.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use crate::call::World;
+use crate::call::{HANGS, World};
 use crate::deployment::PLANS;
 use crate::dice::Dice;
 use crate::fault_proxy::Fault;
@@ -15,7 +15,7 @@ use crate::scene::Tally;
 use crate::{value, vitals};
 
 /// A round begins with other names, empty servers and new hosts.
-const ROUND: Duration = Duration::from_secs(120);
+const ROUND: Duration = Duration::from_secs(60);
 
 /// Lengths of a trouble, in milliseconds: where each is to come once in little time, and otherwise.
 const SHORT: (u64, u64) = (300, 600);
@@ -69,7 +69,8 @@ pub(crate) fn run(options: &Options, listener: Listener) -> Result<String, Strin
         return Err("a foreign value would not be noticed".to_owned());
     }
     let (begun, ledger, stop) = (Instant::now(), Ledger::default(), AtomicBool::new(false));
-    let world = Arc::new(World { seed: options.seed, begun, ledger, listener, stop });
+    // How long calls take is the other soak's concern: here they only must not hang.
+    let world = Arc::new(World { seed: options.seed, begun, ledger, listener, stop, bound: HANGS });
     let mut course = Course {
         world,
         tally: Arc::default(),
@@ -222,6 +223,7 @@ impl Course {
             ("attempts", "owners asked for after a twin's write"),
             ("attempts", "fetches while no owner's fill could be open"),
             ("attempts", "scopes that were asked for and refused"),
+            ("attempts", "invocations of a guest"),
             ("attempts", "entries that stayed, whatever a twin did"),
         ];
         let moves = ["Move", "Swap", "Replay", "ReplayElsewhere", "Flip", "Splice", "Cut", "Plain"];
