@@ -108,9 +108,14 @@ impl Host {
         Self { cache, server: Some(server), runner: &CONCURRENT }
     }
 
+    /// A host with a cache that the test has.
+    pub(crate) fn with(cache: Cache) -> Self {
+        Self { cache, server: None, runner: &CONCURRENT }
+    }
+
     /// A host at a server that the test keeps, with the time-outs of the configuration.
     pub(crate) async fn at(server: &Memcached, config: Config) -> Self {
-        Self { cache: connect_as_configured(config, server).await, server: None, runner: &CONCURRENT }
+        Self::with(connect_as_configured(config, server).await)
     }
 
     /// Runs a guest in a store of its own.

@@ -18,11 +18,8 @@ use crate::ledger::{Ended, Ledger, Outcome};
 /// What calls are configured with.
 pub(crate) const TIMEOUT: Duration = Duration::from_millis(300);
 
-/// What a call may take: the time-out and a tenth.
-const BOUND: Duration = Duration::from_millis(330);
-
 /// A call that takes so long hangs, whatever the machine does.
-const HANGS: Duration = Duration::from_secs(20);
+pub(crate) const HANGS: Duration = Duration::from_secs(20);
 
 /// How many calls a caller remembers, for the report of a failure.
 const HISTORY: usize = 40;
@@ -40,6 +37,8 @@ pub(crate) struct World {
     pub(crate) ledger: Ledger,
     pub(crate) listener: Listener,
     pub(crate) stop: AtomicBool,
+    /// What a call may take.
+    pub(crate) bound: Duration,
 }
 
 /// An error, as callers see it.
@@ -140,7 +139,7 @@ impl Calls {
         let to = Instant::now();
         let begun = self.world.begun;
         self.remember(format!("{:>10.3?} {name}: {outcome:?} after {:.1?}", from - begun, to - from));
-        let ended = Ended { name, outcome, from, to, bound: BOUND + wait };
+        let ended = Ended { name, outcome, from, to, bound: self.world.bound + wait };
         self.world.ledger.ended(ended, &self.lateness);
         answer
     }

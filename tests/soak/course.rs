@@ -13,6 +13,9 @@ use crate::ledger::Ledger;
 use crate::rig::{RECOVERY, Rig};
 use crate::{own, value, vitals};
 
+/// What a call may take: the time-out and a tenth.
+const BOUND: Duration = Duration::from_millis(330);
+
 /// How long the load runs before memory is measured for the first time: buffers have their size then.
 const WARM_UP: Duration = Duration::from_secs(3);
 
@@ -77,7 +80,7 @@ pub(crate) fn run(options: &Options, listener: Listener) -> Result<String, Strin
     }
     let begun = Instant::now();
     let (ledger, stop) = (Ledger::default(), AtomicBool::new(false));
-    let world = Arc::new(World { seed: options.seed, begun, ledger, listener, stop });
+    let world = Arc::new(World { seed: options.seed, begun, ledger, listener, stop, bound: BOUND });
     let rig = Rig::new(Arc::clone(&world), options.servers);
     if !world.listener.can_hear() {
         return Err("a name in a log line would not be noticed".to_owned());

@@ -29,7 +29,7 @@ const LISTING: Duration = Duration::from_secs(2);
 #[derive(Clone, Copy, Debug)]
 enum Move {
     /// One owner's entry, in the place of another's.
-    Move,
+    PutOver,
     /// The two, each in the other's place.
     Swap,
     /// An older item of the same place.
@@ -47,7 +47,7 @@ enum Move {
 }
 
 const MOVES: [Move; 8] = [
-    Move::Move,
+    Move::PutOver,
     Move::Swap,
     Move::Replay,
     Move::ReplayElsewhere,
@@ -162,7 +162,7 @@ impl Adversary {
         let Some(source) = self.item(&from).await? else { return Ok(false) };
         self.take_along(&from, &source);
         match kind {
-            Move::Move => return self.put_over(&to, source).await,
+            Move::PutOver => return self.put_over(&to, source).await,
             Move::Swap => {
                 let Some(other) = self.item(&to).await? else { return Ok(false) };
                 self.storage.put(&to, &source).await?;

@@ -14,6 +14,15 @@ mod fault_proxy;
 #[path = "../it/memcached.rs"]
 mod memcached;
 
+#[expect(
+    dead_code,
+    unused_imports,
+    unused_macros,
+    reason = "shared with the other tests, which need more of it"
+)]
+#[path = "../it/harness.rs"]
+mod harness;
+
 // What is run, and on what.
 mod course;
 mod rig;
@@ -29,6 +38,7 @@ mod scene;
 
 // Who does what.
 mod caller;
+mod extensions;
 mod operator;
 mod adversary;
 mod raw;
@@ -49,6 +59,12 @@ mod vitals;
 #[expect(dead_code, reason = "shared with the soak of the engine, which needs more of it")]
 #[path = "../soak/hush.rs"]
 mod hush;
+
+/// Where the guests are: made by `build.rs`.
+#[expect(unused_macros, reason = "only the tests of each guest need the macros that name them")]
+mod guests {
+    include!(concat!(env!("OUT_DIR"), "/guests.rs"));
+}
 
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

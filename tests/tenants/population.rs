@@ -14,10 +14,16 @@ const SESSIONS: usize = 2;
 const NAMESPACES: usize = 3;
 
 /// Keys of each place, by what they are used for.
-const VALUE_KEYS: usize = 11;
-const FILL_KEYS: usize = 4;
-const COUNTER_KEYS: usize = 3;
+const VALUE_KEYS: usize = 14;
+const FILL_KEYS: usize = 5;
+const COUNTER_KEYS: usize = 4;
 pub(crate) const KEYS: usize = VALUE_KEYS + FILL_KEYS + COUNTER_KEYS;
+
+/// The key of a value that guests in WebAssembly use, which know no other.
+pub(crate) const GUESTS_KEY: usize = 0;
+
+/// How many keys look like `a`.
+const LIKE_A: usize = 8;
 
 /// Places that everybody turns to at one time.
 const FOCUS: usize = 12;
@@ -80,19 +86,27 @@ impl Population {
         let separator = dice.pick(&SEPARATORS);
         let mut pool = names::pool(separator, storage_keys);
         let core = names::core(separator);
-        let mut some = |count: usize, of_core: usize, dice: &mut Dice| {
-            let mut names = core[..of_core].to_vec();
-            let others = names::sample(&mut pool, count, NAME_BYTES_MAX, dice);
-            names.extend(others.into_iter().filter(|name| !core.contains(name)).take(count - of_core));
+        let is_other = |name: &String| !core.contains(name);
+        let mut likes: Vec<_> = names::likes_of_a().into_iter().filter(is_other).collect();
+        // Each name once: two nodes of one name would be one.
+        pool.retain(|name| is_other(name) && !likes.contains(name));
+        let all_likes = likes.clone();
+        // Of the core those that are named, one that looks like `a`, and others.
+        let mut some = |of_core: &[usize], count: usize, dice: &mut Dice| {
+            let mut names: Vec<_> = of_core.iter().map(|at| core[*at].clone()).collect();
+            names.extend(names::sample(&mut likes, 1, NAME_BYTES_MAX, dice));
+            let others = names::sample(&mut pool, count - names.len(), NAME_BYTES_MAX, dice);
+            names.extend(others);
             names
         };
-        let services = some(SERVICES, 3, dice);
-        let stacks = some(STACKS, 4, dice);
-        let sessions = some(2 * SESSIONS, 3, dice);
-        let namespaces = some(NAMESPACES, 2, dice);
+        // For each separator a pair of which one begins where the other ends: `a`, `b:a` and `a:b`, `a`.
+        let services = some(&[0, 2, 4], SERVICES, dice);
+        let stacks = some(&[0, 1, 3, 5, 6], STACKS, dice);
+        let sessions = some(&[0, 6, 4], 2 * SESSIONS, dice);
+        let namespaces = some(&[0, 7], NAMESPACES, dice);
         let mut this = Self {
             places: Vec::new(),
-            keys: keys(&core, pool, dice),
+            keys: keys(&core, all_likes, pool, dice),
             nodes: Vec::new(),
             twins: Vec::new(),
             names: HashSet::new(),
@@ -112,6 +126,9 @@ impl Population {
                 }
             }
         }
+        let (nodes, keys): (HashSet<_>, HashSet<_>) =
+            (this.nodes.iter().collect(), this.keys.iter().collect());
+        assert!(nodes.len() == this.nodes.len() && keys.len() == KEYS, "each owner is there once");
         let all = services.into_iter().chain(stacks).chain(sessions).chain(namespaces);
         this.names = all.chain(this.keys.iter().cloned()).collect();
         this.find_twins();
@@ -239,15 +256,15 @@ impl Population {
     }
 }
 
-/// The keys, of which each role has some of every kind.
-fn keys(core: &[String], pool: Vec<String>, dice: &mut Dice) -> Vec<String> {
-    let mut pool: Vec<_> =
-        pool.into_iter().chain(names::long_keys()).filter(|name| !core.contains(name)).collect();
+/// The keys: the core, some that look like `a`, and others; of each kind some for each role.
+fn keys(core: &[String], mut likes: Vec<String>, mut pool: Vec<String>, dice: &mut Dice) -> Vec<String> {
+    pool.extend(names::long_keys());
     let mut keys = core.to_vec();
-    keys.dedup();
-    keys.extend(names::sample(&mut pool, KEYS - keys.len(), KEY_BYTES_MAX, dice));
+    keys.extend(names::sample(&mut likes, LIKE_A, KEY_BYTES_MAX, dice));
+    keys.extend(names::sample(&mut pool, KEYS - 1 - keys.len(), KEY_BYTES_MAX, dice));
     for at in (1..keys.len()).rev() {
         keys.swap(at, dice.below(at + 1));
     }
+    keys.insert(GUESTS_KEY, "key".to_owned());
     keys
 }

@@ -13,11 +13,11 @@ use crate::call::{Calls, World};
 use crate::caller::Caller;
 use crate::deployment::{Attack, Deployment, PLANS, Plan, Store};
 use crate::dice::Dice;
+use crate::extensions;
 use crate::fault_proxy::{Fault, FaultProxy};
 use crate::lane::Lane;
 use crate::lateness::Lateness;
 use crate::memcached::Memcached;
-use crate::names;
 use crate::operator;
 use crate::population::Population;
 use crate::raw::Storage;
@@ -48,6 +48,8 @@ pub(crate) struct Rig {
     pub(crate) classic: Vec<FaultProxy>,
     shared: Lane,
     own: Option<Lane>,
+    /// Where guests run: compiling them takes a while.
+    guests: Lane,
     callers: usize,
 }
 
@@ -66,6 +68,7 @@ impl Rig {
             || servers.iter().map(|server| FaultProxy::start(server.port(), dice.roll())).collect();
         let (meta, classic): (Vec<_>, Vec<_>) = (proxies(), proxies());
         let shared = Lane::multi_thread();
+        shared.handle.block_on(extensions::compile());
         let memory = Arc::new(Memory::new(MEMORY_BYTES, Clock::system()));
         let connect = |plan: &'static Plan| {
             let ports = match plan.store {
@@ -89,19 +92,29 @@ impl Rig {
         let scene = Arc::new(scene);
         // Each round's callers have streams of their own.
         let callers = round as usize * CALLERS_A_ROUND;
-        let mut this = Self { world, scene, machine, servers, meta, classic, shared, own: None, callers };
+        let mut this = Self {
+            world,
+            scene,
+            machine,
+            servers,
+            meta,
+            classic,
+            shared,
+            own: None,
+            guests: Lane::current_thread(),
+            callers,
+        };
         this.begin(&memory);
         Ok(this)
     }
 
     fn begin(&mut self, memory: &Arc<Memory>) {
         let handle = self.shared.handle.clone();
-        for stage in 0..PLANS.len() {
+        for (stage, plan) in PLANS.iter().enumerate() {
             let calls = [self.calls(), self.calls()];
             let [clears, hosts] = calls;
             handle.spawn(operator::clear(Arc::clone(&self.scene), stage, clears));
             handle.spawn(operator::replace_hosts(Arc::clone(&self.scene), stage, hosts));
-            let plan = &PLANS[stage];
             if plan.attack != Attack::None {
                 let storage = match plan.store {
                     Store::Memory => Storage::Memory(Arc::clone(memory)),
@@ -118,6 +131,10 @@ impl Rig {
             let number = self.callers;
             handle.spawn(Caller::new(calls, Arc::clone(&self.scene), number).run());
         }
+        let dice = Dice::new(self.world.seed, !self.scene.seed);
+        self.callers += 1;
+        let extensions = extensions::run(Arc::clone(&self.scene), dice, self.callers as u64);
+        self.guests.handle.spawn(extensions);
         self.replace_runtime();
     }
 
@@ -157,6 +174,7 @@ impl Rig {
         self.world.stop.store(true, Relaxed);
         std::thread::sleep(GOODBYE);
         self.own.into_iter().for_each(Lane::end);
+        self.guests.end();
         self.shared.end();
         self.world.stop.store(false, Relaxed);
     }
@@ -164,16 +182,16 @@ impl Rig {
 
 /// Some storage keys of each deployment, as they are now.
 async fn storage_keys(deployments: &[Deployment]) -> Vec<String> {
-    let [a, b, ..] = names::core("");
-    let service = Partition::service(&a).expect("of the right length");
-    let stack = service.stack(&a).expect("of the right length");
-    let session = stack.session(&b).expect("of the right length");
+    // These names are in every round.
+    let service = Partition::service("a").expect("of the right length");
+    let stack = service.stack("a").expect("of the right length");
+    let session = stack.session("a").expect("of the right length");
     let mut keys = Vec::new();
     for deployment in deployments {
         for partition in [&service, &stack, &session] {
             let cache = deployment.host(0).cache.open(partition, None).expect("no namespace");
             // On a machine that is too slow for the time-out there are fewer.
-            keys.extend(cache.storage_key(&a).await.ok().map(|key| key.as_str().to_owned()));
+            keys.extend(cache.storage_key("a").await.ok().map(|key| key.as_str().to_owned()));
         }
     }
     keys

@@ -60,17 +60,22 @@ pub(crate) enum Wrong {
 
 /// A value of any kind and of a random size: mostly small, some of up to 60 KB.
 pub(crate) fn make(owner: &Owner<'_>, origin: Origin, dice: &mut Dice) -> Value {
-    let filler = match dice.below(100) {
-        0..75 => dice.below(200),
-        75..97 => dice.below(4000),
-        _ => dice.below(60_000),
-    };
-    let text = text(owner, origin, filler, dice.roll());
+    let text = make_text(owner, origin, dice);
     match dice.below(3) {
         0 => Value::Bytes(text.into_bytes().into()),
         1 => Value::Text(text),
         _ => Value::Json(text),
     }
+}
+
+/// The same as text.
+pub(crate) fn make_text(owner: &Owner<'_>, origin: Origin, dice: &mut Dice) -> String {
+    let filler = match dice.below(100) {
+        0..75 => dice.below(200),
+        75..97 => dice.below(4000),
+        _ => dice.below(60_000),
+    };
+    text(owner, origin, filler, dice.roll())
 }
 
 fn text(owner: &Owner<'_>, origin: Origin, filler: usize, pattern: u64) -> String {

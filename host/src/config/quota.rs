@@ -132,11 +132,11 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_without_the_stack() {
         for line in ["acme", "acme operations=5", ":operations=5", "acme: operations=many"] {
-            let error = read("stack_quotas", &[line]).err().expect("it is wrong").to_string();
+            let error = read("stack_quotas", &[line]).expect_err("it is wrong").to_string();
             assert!(error.starts_with("stack_quotas: ") && !error.contains("acme"), "{error}");
         }
         for name in ["quota_operations", "quota_bytes_written", "quota_concurrent", "invocation_handles"] {
-            let error = read(name, &["0"]).err().expect("at least one").to_string();
+            let error = read(name, &["0"]).expect_err("at least one").to_string();
             assert!(error.starts_with(&format!("{name}: allowed is a number")), "{error}");
         }
         assert!(read("invocation_handles", &["1025"]).is_err());

@@ -205,7 +205,7 @@ proptest! {
     fn slots_are_never_lost(steps in prop::collection::vec(step(), 1..300)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
         let _inside = runtime.enter();
-        let (queue, flows) = (queue(), [const { () }; 4].map(|()| Flow::new()));
+        let (queue, flows) = (queue(), std::array::from_fn::<_, 4, _>(|_| Flow::new()));
         let (mut entering, mut held): (Vec<Entering>, Vec<Slot>) = (Vec::new(), Vec::new());
         for step in steps {
             match step {
@@ -251,7 +251,7 @@ async fn many_threads_lose_no_slot() {
             tokio::spawn(async move {
                 for round in 0..200 {
                     let demand = demand(round % 2, 1 + number % 7, 0);
-                    let patience = if number % 5 == 0 { Duration::ZERO } else { PATIENCE };
+                    let patience = if number.is_multiple_of(5) { Duration::ZERO } else { PATIENCE };
                     let slot = queue.enter(&flow, demand, patience).await;
                     tokio::task::yield_now().await;
                     drop(slot);
