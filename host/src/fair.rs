@@ -12,25 +12,26 @@
 //!   first, and then they take turns. Without the gate all of them would be in the connection's queue, first
 //!   come first served.
 //! - Only what enters is counted: who has given up meanwhile has cost nothing.
-//! - What has a slot can't be overtaken, so slots are few ([`SHARED_SLOTS`]) while stacks compete, and many
-//!   ([`LONE_SLOTS`]) as long as there is one stack only: the more requests leave in one write, the more a
-//!   connection can do.
+//! - What has a slot can't be overtaken. So a busy stack has few at a time while there is a quiet one,
+//!   however many are free: the fewer, the more it has in the queue ([`Flow::slots`]). Where all are busy, or
+//!   one is alone, they share what a server has ([`SERVER_SLOTS`]).
 //! - Every server has a gate of its own, so that one that hangs holds up nobody's operations on others; and
 //!   what is large has another one, as it has a connection of its own. A batch enters each gate by itself.
 //! - Where a slot is free, entering costs a few atomic operations, and no lock.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+mod queue;
+
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicU64, AtomicUsize};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use self::queue::Queue;
 use crate::clock::Clock;
-use crate::limits::{CONNECTION_BYTES_MAX, LONE_SLOTS, SHARED_SLOTS, STACK_WAITING_OPERATIONS_MAX};
+use crate::limits::{BUSY_SLOTS, QUIET_OPERATIONS_MAX, SERVER_SLOTS};
 
 /// Gates, two for each of the backend's places. Where there are more places, some share their gates.
 const GATES: usize = 64;
@@ -38,9 +39,12 @@ const GATES: usize = 64;
 /// A write from this size on goes through the other gate of its place.
 const LARGE_BYTES: usize = 32 * 1024;
 
-/// For how long after they have competed stacks count as competing. A quiet stack that calls now and then
-/// must not meet a full queue each time.
-const SHARED_FOR: Duration = Duration::from_secs(10);
+/// For how long a quiet stack counts as there after it was. One that calls now and then must not meet a full
+/// server each time.
+const QUIET_FOR: Duration = Duration::from_secs(10);
+
+/// How often that is noted, at most.
+const NOTE_EVERY: Duration = Duration::from_millis(100);
 
 /// Why an operation may not go on. Nothing of it has been sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -66,21 +70,34 @@ pub(crate) struct FairQueue {
     clock: Clock,
     /// Flows with an operation that waits or has a slot.
     active: AtomicUsize,
-    /// Until when stacks count as competing, in nanoseconds of the clock.
-    shared_until: AtomicU64,
+    /// Until when a quiet stack counts as there beside others, in nanoseconds of the clock.
+    quiet_until: AtomicU64,
 }
 
 /// The operations of one stack.
-pub(crate) struct Flow {
+#[derive(Clone)]
+pub(crate) struct Flow(Arc<UnderWay>);
+
+struct UnderWay {
     number: u64,
     /// How many wait or have a slot.
-    under_way: AtomicUsize,
+    all: AtomicUsize,
+    /// Slots that are taken, of each gate.
+    taken: [AtomicUsize; GATES],
 }
 
 impl Flow {
     pub(crate) fn new() -> Self {
         static FLOWS: AtomicU64 = AtomicU64::new(0);
-        Self { number: FLOWS.fetch_add(1, Relaxed), under_way: AtomicUsize::new(0) }
+        let taken = [const { AtomicUsize::new(0) }; GATES];
+        Self(Arc::new(UnderWay { number: FLOWS.fetch_add(1, Relaxed), all: AtomicUsize::new(0), taken }))
+    }
+
+    /// How many slots of a gate it may have while there is a quiet stack: all that it can use as long as it
+    /// is quiet itself, and the fewer the more it has in the queue.
+    fn slots(&self) -> usize {
+        let shrinking = QUIET_OPERATIONS_MAX * QUIET_OPERATIONS_MAX / self.0.all.load(Relaxed).max(1);
+        shrinking.clamp(BUSY_SLOTS, QUIET_OPERATIONS_MAX)
     }
 }
 
@@ -105,7 +122,7 @@ impl Demand {
 
     /// Whether two go through the same gate.
     pub(crate) fn is_beside(self, other: Self) -> bool {
-        self.place == other.place && self.gate() % GATES == other.gate() % GATES
+        self.place == other.place && self.gate() == other.gate()
     }
 
     /// Another one of the same batch.
@@ -115,10 +132,9 @@ impl Demand {
         self.entry_bytes = self.entry_bytes.max(other.entry_bytes);
     }
 
-    /// The gate's number, modulo [`GATES`]. (A place's number is even, or odd where what it holds is known to
-    /// be large.)
+    /// The gate's number. (A place's is even, or odd where what it holds is known to be large.)
     fn gate(self) -> usize {
-        self.place | usize::from(self.entry_bytes >= LARGE_BYTES)
+        (self.place | usize::from(self.entry_bytes >= LARGE_BYTES)) % GATES
     }
 
     /// In slots. A batch is one burst that others wait behind, and so are large values.
@@ -127,106 +143,21 @@ impl Demand {
     }
 }
 
-#[derive(Default)]
 struct Gate {
+    number: usize,
     /// Slots that are taken. One operation may take more than there are, where any is free.
     taken: AtomicUsize,
     /// How many flows are in the queue.
     waiting: AtomicUsize,
+    /// How many of them wait for others.
+    contending: AtomicUsize,
     queue: Mutex<Queue>,
-}
-
-#[derive(Default)]
-struct Queue {
-    virtual_time: u64,
-    /// Of each flow that has waiters, the first: its start, its arrival (first come, first served among
-    /// equals), and the flow.
-    heads: BinaryHeap<Reverse<(u64, u64, u64)>>,
-    flows: HashMap<u64, Backlog>,
-    arrivals: u64,
-}
-
-/// What one flow has in a queue.
-#[derive(Default)]
-struct Backlog {
-    finish: u64,
-    waiters: VecDeque<Waiter>,
-    /// How many of them have not gone away, and what they write.
-    present: usize,
-    bytes: usize,
-}
-
-struct Waiter {
-    arrival: u64,
-    cost: usize,
-    bytes: usize,
-    admit: oneshot::Sender<()>,
-}
-
-impl Queue {
-    /// Puts a waiter at the end of its flow's. `None`: the flow has too many.
-    fn push(&mut self, flow: u64, demand: Demand) -> Option<oneshot::Receiver<()>> {
-        self.arrivals += 1;
-        let arrival = self.arrivals;
-        let backlog = self.flows.entry(flow).or_default();
-        if backlog.present >= STACK_WAITING_OPERATIONS_MAX
-            || backlog.bytes + demand.bytes > CONNECTION_BYTES_MAX
-        {
-            return None;
-        }
-        if backlog.waiters.is_empty() {
-            let start = self.virtual_time.max(backlog.finish);
-            self.heads.push(Reverse((start, arrival, flow)));
-        } else if backlog.waiters.len() > 2 * backlog.present + 64 {
-            backlog.waiters.retain(|waiter| !waiter.admit.is_closed());
-        }
-        let (admit, admitted) = oneshot::channel();
-        let bytes = demand.bytes;
-        backlog.waiters.push_back(Waiter { arrival, cost: demand.cost(), bytes, admit });
-        backlog.present += 1;
-        backlog.bytes += bytes;
-        Some(admitted)
-    }
-
-    /// Lets the next one in who is still there.
-    fn admit(&mut self, taken: &AtomicUsize) {
-        let Some(Reverse((start, _, flow))) = self.heads.pop() else { return };
-        let Some(backlog) = self.flows.get_mut(&flow) else { return };
-        while let Some(next) = backlog.waiters.pop_front() {
-            // Before it knows: it may give them back at once.
-            taken.fetch_add(next.cost, SeqCst);
-            if next.admit.send(()).is_ok() {
-                self.virtual_time = self.virtual_time.max(start);
-                backlog.finish = start + next.cost as u64;
-                backlog.present -= 1;
-                backlog.bytes -= next.bytes;
-                break;
-            }
-            taken.fetch_sub(next.cost, SeqCst);
-        }
-        if let Some(next) = backlog.waiters.front() {
-            let start = self.virtual_time.max(backlog.finish);
-            self.heads.push(Reverse((start, next.arrival, flow)));
-        } else if self.flows.len() > 2 * self.heads.len() + 64 {
-            // What has nothing to wait for is forgotten, unless it has had more than its share.
-            let now = self.virtual_time;
-            self.flows.retain(|_, backlog| !backlog.waiters.is_empty() || backlog.finish > now);
-        }
-    }
-
-    /// A waiter of the flow has gone away.
-    fn left(&mut self, flow: u64, bytes: usize) {
-        if let Some(backlog) = self.flows.get_mut(&flow) {
-            backlog.present -= 1;
-            backlog.bytes -= bytes;
-        }
-    }
 }
 
 impl FairQueue {
     pub(crate) fn new(clock: Clock) -> Self {
-        let gates = std::iter::repeat_with(Gate::default).take(GATES).collect();
-        Self { gates, clock, active: AtomicUsize::new(0), shared_until: AtomicU64::new(0) }
+        let gates = (0..GATES).map(Gate::new).collect();
+        Self { gates, clock, active: AtomicUsize::new(0), quiet_until: AtomicU64::new(0) }
     }
 
     /// Waits for a slot, which ends when what is answered is dropped. Whoever has one must not wait for
@@ -240,10 +171,10 @@ impl FairQueue {
         patience: Duration,
     ) -> Result<Slot<'a>, Refused> {
         let presence = Presence::new(self, flow);
-        let (gate, cost) = (&self.gates[demand.gate() % GATES], demand.cost());
+        let (gate, cost) = (&self.gates[demand.gate()], demand.cost());
         let slot = |presence| Slot { queue: self, gate, cost, presence };
-        if gate.waiting.load(SeqCst) == 0 && self.has_room(gate) {
-            gate.taken.fetch_add(cost, SeqCst);
+        if gate.contending.load(SeqCst) == 0 && gate.has_room() && self.may_enter(gate, flow) {
+            gate.take(flow, cost);
             return Ok(slot(presence));
         }
         let Some(admitted) = self.line_up(gate, flow, demand)? else { return Ok(slot(presence)) };
@@ -263,38 +194,49 @@ impl FairQueue {
     ) -> Result<Option<oneshot::Receiver<()>>, Refused> {
         let mut queue = gate.lock();
         // Before the slots are looked at: whoever gives one back meanwhile looks at this afterwards.
-        gate.waiting.store(queue.heads.len() + 1, SeqCst);
-        let is_first = queue.heads.is_empty() && self.has_room(gate);
-        let lined_up = if is_first {
-            gate.taken.fetch_add(demand.cost(), SeqCst);
+        gate.waiting.store(queue.len() + 1, SeqCst);
+        let may_enter = self.may_enter(gate, flow);
+        let lined_up = if may_enter && queue.contending() == 0 && gate.has_room() {
+            gate.take(flow, demand.cost());
             Ok(None)
         } else {
-            queue.push(flow.number, demand).map(Some).ok_or(Refused::TooMany)
+            queue.push(flow, demand, may_enter).map(Some).ok_or(Refused::TooMany)
         };
-        gate.waiting.store(queue.heads.len(), SeqCst);
+        gate.note(&queue);
         lined_up
     }
 
     /// Gives slots back, and lets those in who are next.
-    fn leave(&self, gate: &Gate, cost: usize) {
-        gate.taken.fetch_sub(cost, SeqCst);
+    fn leave(&self, gate: &Gate, flow: &Flow, cost: usize) {
+        gate.give_back(flow, cost);
         if gate.waiting.load(SeqCst) == 0 {
             return;
         }
         let mut queue = gate.lock();
-        while self.has_room(gate) && !queue.heads.is_empty() {
-            queue.admit(&gate.taken);
+        if self.may_enter(gate, flow) {
+            queue.unpark(flow.0.number);
         }
-        gate.waiting.store(queue.heads.len(), SeqCst);
+        while gate.has_room() && queue.contending() > 0 {
+            queue.admit(gate, |flow| self.may_enter(gate, flow));
+        }
+        gate.note(&queue);
     }
 
-    fn has_room(&self, gate: &Gate) -> bool {
-        let taken = gate.taken.load(SeqCst);
-        taken < SHARED_SLOTS || (taken < LONE_SLOTS && !self.is_shared())
+    /// Whether a flow may have another slot, where there is one.
+    fn may_enter(&self, gate: &Gate, flow: &Flow) -> bool {
+        flow.0.taken[gate.number].load(SeqCst) < flow.slots() || !self.is_somebody_quiet()
     }
 
-    fn is_shared(&self) -> bool {
-        self.active.load(Relaxed) > 1 || self.now() < self.shared_until.load(Relaxed)
+    fn is_somebody_quiet(&self) -> bool {
+        self.now() < self.quiet_until.load(Relaxed)
+    }
+
+    /// A quiet stack is there, beside others.
+    fn note_quiet(&self) {
+        let until = self.now() + QUIET_FOR.as_nanos() as u64;
+        if self.quiet_until.load(Relaxed) + NOTE_EVERY.as_nanos() as u64 <= until {
+            self.quiet_until.store(until, Relaxed);
+        }
     }
 
     fn now(&self) -> u64 {
@@ -303,6 +245,31 @@ impl FairQueue {
 }
 
 impl Gate {
+    fn new(number: usize) -> Self {
+        let (taken, waiting, contending) = Default::default();
+        Self { number, taken, waiting, contending, queue: Mutex::default() }
+    }
+
+    fn has_room(&self) -> bool {
+        self.taken.load(SeqCst) < SERVER_SLOTS
+    }
+
+    fn take(&self, flow: &Flow, cost: usize) {
+        self.taken.fetch_add(cost, SeqCst);
+        flow.0.taken[self.number].fetch_add(cost, SeqCst);
+    }
+
+    fn give_back(&self, flow: &Flow, cost: usize) {
+        flow.0.taken[self.number].fetch_sub(cost, SeqCst);
+        self.taken.fetch_sub(cost, SeqCst);
+    }
+
+    /// Says who waits, before the queue is let go.
+    fn note(&self, queue: &Queue) {
+        self.waiting.store(queue.len(), SeqCst);
+        self.contending.store(queue.contending(), SeqCst);
+    }
+
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -313,9 +280,13 @@ struct Presence<'a>(&'a FairQueue, &'a Flow);
 
 impl<'a> Presence<'a> {
     fn new(queue: &'a FairQueue, flow: &'a Flow) -> Self {
-        if flow.under_way.fetch_add(1, Relaxed) == 0 && queue.active.fetch_add(1, Relaxed) > 0 {
-            let until = queue.now() + SHARED_FOR.as_nanos() as u64;
-            queue.shared_until.store(until, Relaxed);
+        let before = flow.0.all.fetch_add(1, Relaxed);
+        let beside = match before {
+            0 => queue.active.fetch_add(1, Relaxed),
+            _ => queue.active.load(Relaxed).saturating_sub(1),
+        };
+        if before < QUIET_OPERATIONS_MAX && beside > 0 {
+            queue.note_quiet();
         }
         Self(queue, flow)
     }
@@ -323,7 +294,7 @@ impl<'a> Presence<'a> {
 
 impl Drop for Presence<'_> {
     fn drop(&mut self) {
-        if self.1.under_way.fetch_sub(1, Relaxed) == 1 {
+        if self.1.0.all.fetch_sub(1, Relaxed) == 1 {
             self.0.active.fetch_sub(1, Relaxed);
         }
     }
@@ -339,7 +310,7 @@ pub(crate) struct Slot<'a> {
 
 impl Drop for Slot<'_> {
     fn drop(&mut self) {
-        self.queue.leave(self.gate, self.cost);
+        self.queue.leave(self.gate, self.presence.1, self.cost);
     }
 }
 
@@ -359,7 +330,7 @@ impl Drop for Waiting<'_> {
         // Under the lock: nobody is let in while it is looked.
         self.admitted.close();
         if self.admitted.try_recv().is_err() {
-            queue.left(slot.presence.1.number, self.bytes);
+            queue.left(slot.presence.1.0.number, self.bytes);
             // It was never had.
             slot.cost = 0;
         }

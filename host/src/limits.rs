@@ -119,19 +119,25 @@ pub const DISCOVERY_BYTES_MAX: usize = 128 * 1024;
 /// Failures in a row after which a server counts as down: one can be chance, and two a restart.
 pub const BREAKER_FAILURES: u32 = 3;
 
-/// Operations that are at one server at the same time while several stacks want it. What is there can't be
-/// overtaken: a quiet stack's operation waits behind so many of another's, at a microsecond or two each.
-pub const SHARED_SLOTS: usize = 48;
+/// Operations of a host that are at one server at the same time. Requests that leave together cost the least;
+/// beyond this many, more bring nothing.
+pub const SERVER_SLOTS: usize = 256;
 
-/// The same while there is one stack only. Requests that leave together cost the least.
-pub const LONE_SLOTS: usize = 256;
+/// Operations of one stack under way at the same time up to which it counts as quiet, and nothing of it waits
+/// for its own.
+pub const QUIET_OPERATIONS_MAX: usize = 16;
+
+/// Operations of one stack that are at a server at the same time, at least, however many it has in the queue
+/// and whoever else is there. What is there can't be overtaken: a quiet stack's operation waits behind so
+/// many of a busy one, at some microseconds each.
+pub const BUSY_SLOTS: usize = 4;
 
 /// Operations of one stack that may wait for their turn at one server. Beyond it, or beyond
 /// [`CONNECTION_BYTES_MAX`] of writes, they are told `unavailable` at once, as by a connection whose queue is
 /// full.
 pub const STACK_WAITING_OPERATIONS_MAX: usize = CONNECTION_REQUESTS_MAX;
 
-/// Stacks of which a host remembers what they have used. Each is about 400 bytes; one that is forgotten may
+/// Stacks of which a host remembers what they have used. Each is about 700 bytes; one that is forgotten may
 /// use a second's quota again.
 pub const STACKS_MAX: usize = 65_536;
 

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker};
 use proptest::prelude::*;
 
 use super::*;
+use crate::limits::STACK_WAITING_OPERATIONS_MAX;
 
 /// Longer than any test.
 const PATIENCE: Duration = Duration::from_secs(3600);
@@ -25,8 +26,9 @@ fn enter<'a>(queue: &'a FairQueue, flow: &'a Flow, keys: usize) -> Entering<'a> 
     Box::pin(queue.enter(flow, demand(0, keys, 0), PATIENCE))
 }
 
+/// However often this is called, without a pause in which the runtime could take a breath.
 fn poll<F: Future + ?Sized>(future: &mut Pin<Box<F>>) -> Option<F::Output> {
-    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+    match pin!(tokio::task::unconstrained(future.as_mut())).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => Some(output),
         Poll::Pending => None,
     }
@@ -36,67 +38,116 @@ fn slot<'a>(entering: &mut Entering<'a>) -> Option<Slot<'a>> {
     poll(entering).map(|entered| entered.expect("nothing is refused here"))
 }
 
-/// Stacks compete from now on.
-fn compete(queue: &FairQueue) {
+/// A quiet stack calls, beside another one.
+fn call_quietly(queue: &FairQueue) {
     let (one, other) = (Flow::new(), Flow::new());
     let _one = slot(&mut enter(queue, &one, 1)).expect("there is room");
     let _other = slot(&mut enter(queue, &other, 1)).expect("there is room");
+}
+
+/// What was quiet has been busy, or away, for long.
+fn no_longer_quiet(queue: &FairQueue) {
+    queue.clock.advance(QUIET_FOR + Duration::from_secs(1));
+}
+
+/// All slots that a flow can have, with so many operations more in the queue.
+fn flood<'a>(queue: &'a FairQueue, flow: &'a Flow, count: usize) -> (Vec<Slot<'a>>, Vec<Entering<'a>>) {
+    let (mut held, mut waiting) = (Vec::new(), Vec::new());
+    for _ in 0..count {
+        let mut entering = enter(queue, flow, 1);
+        match slot(&mut entering) {
+            Some(slot) => held.push(slot),
+            None => waiting.push(entering),
+        }
+    }
+    (held, waiting)
+}
+
+/// Of those who wait, the ones who have been let in.
+fn let_in<'a>(waiting: &mut Vec<Entering<'a>>) -> Vec<Slot<'a>> {
+    let mut held = Vec::new();
+    waiting.retain_mut(|entering| {
+        let slot = slot(entering);
+        let waits = slot.is_none();
+        held.extend(slot);
+        waits
+    });
+    held
 }
 
 fn is_empty(queue: &FairQueue) -> bool {
     queue.active.load(Relaxed) == 0
         && queue.gates.iter().all(|gate| {
             let inner = gate.lock();
-            gate.taken.load(SeqCst) == 0 && gate.waiting.load(SeqCst) == 0 && inner.heads.is_empty()
+            let (waiting, contending) = (gate.waiting.load(SeqCst), gate.contending.load(SeqCst));
+            (gate.taken.load(SeqCst), waiting, contending, inner.len()) == (0, 0, 0, 0)
         })
 }
 
 #[tokio::test]
-async fn a_stack_that_is_alone_has_many_slots_and_one_that_competes_few() {
+async fn a_stack_has_all_slots_while_nobody_is_quiet_and_few_while_somebody_is() {
     let (queue, flow) = (queue(), Flow::new());
-    let alone: Vec<_> = std::iter::from_fn(|| slot(&mut enter(&queue, &flow, 1))).collect();
-    assert_eq!(alone.len(), LONE_SLOTS);
-    drop(alone);
-    compete(&queue);
-    let shared: Vec<_> = std::iter::from_fn(|| slot(&mut enter(&queue, &flow, 1))).collect();
-    assert_eq!(shared.len(), SHARED_SLOTS);
-    drop(shared);
-    queue.clock.advance(SHARED_FOR + Duration::from_secs(1));
-    let alone: Vec<_> = std::iter::from_fn(|| slot(&mut enter(&queue, &flow, 1))).collect();
-    assert_eq!(alone.len(), LONE_SLOTS);
+    let alone = flood(&queue, &flow, 1000).0.len();
+    assert_eq!(alone, SERVER_SLOTS);
+    call_quietly(&queue);
+    let (held, waiting) = flood(&queue, &flow, 1000);
+    assert_eq!(held.len(), QUIET_OPERATIONS_MAX, "those that came while it was quiet itself");
+    drop((held, waiting));
+    no_longer_quiet(&queue);
+    assert_eq!(flood(&queue, &flow, 1000).0.len(), SERVER_SLOTS);
 }
 
 #[tokio::test]
-async fn ten_thousand_operations_of_one_stack_are_ahead_of_anothers_by_one() {
-    let (queue, flood, quiet) = (queue(), Flow::new(), Flow::new());
-    compete(&queue);
-    let mut flooding: Vec<_> = (0..10_000).map(|_| enter(&queue, &flood, 1)).collect();
-    let mut slots: Vec<_> = flooding.iter_mut().filter_map(slot).collect();
-    assert_eq!(slots.len(), SHARED_SLOTS, "the others wait");
-    let mut waiting = flooding.iter_mut().skip(SHARED_SLOTS);
-    for _ in 0..3 {
-        let mut entering = enter(&queue, &quiet, 1);
-        assert!(slot(&mut entering).is_none(), "what has a slot is not overtaken");
-        // Among equals who came first is first: that may be one of the flood.
-        slots.pop();
-        slots.extend(waiting.next().and_then(slot));
-        slots.pop();
-        assert!(slot(&mut entering).is_some(), "the next is its");
-        slots.extend(waiting.next().and_then(slot));
-        slots.extend(waiting.next().and_then(slot));
+async fn the_more_a_stack_has_in_the_queue_the_fewer_slots_it_has() {
+    let (queue, flow) = (queue(), Flow::new());
+    for (operations, expected) in [(10, 10), (16, 16), (32, 8), (64, BUSY_SLOTS), (10_000, BUSY_SLOTS)] {
+        call_quietly(&queue);
+        let (mut held, mut waiting) = flood(&queue, &flow, operations);
+        // Each that has ended is begun again.
+        for _ in 0..100 {
+            held.pop();
+            let (more, wait) = flood(&queue, &flow, operations - held.len() - waiting.len());
+            held.extend(more);
+            waiting.extend(wait);
+            held.extend(let_in(&mut waiting));
+        }
+        assert_eq!(held.len(), expected, "of {operations}");
     }
+}
+
+#[tokio::test]
+async fn ten_thousand_operations_of_one_stack_are_ahead_of_anothers_by_none() {
+    let (queue, busy, quiet) = (queue(), Flow::new(), Flow::new());
+    call_quietly(&queue);
+    let (_held, _waiting) = flood(&queue, &busy, 10_000);
+    for _ in 0..100 {
+        assert!(slot(&mut enter(&queue, &quiet, 1)).is_some(), "what waits is not ahead of it");
+    }
+}
+
+#[tokio::test]
+async fn busy_stacks_take_turns() {
+    let (queue, early, late) = (queue(), Flow::new(), Flow::new());
+    let (mut held, mut of_early) = flood(&queue, &early, 10_000);
+    let (none, mut of_late) = flood(&queue, &late, 10_000);
+    assert_eq!((held.len(), none.len()), (SERVER_SLOTS, 0));
+    no_longer_quiet(&queue);
+    held.truncate(held.len() - 100);
+    let (of_early, of_late) = (let_in(&mut of_early), let_in(&mut of_late));
+    assert_eq!(of_early.len() + of_late.len(), 100);
+    assert!(of_early.len().abs_diff(of_late.len()) <= 2, "{} and {}", of_early.len(), of_late.len());
 }
 
 #[tokio::test]
 async fn large_operations_count_for_more() {
     let (queue, large, small) = (queue(), Flow::new(), Flow::new());
-    compete(&queue);
-    let mut held: Vec<_> = std::iter::from_fn(|| slot(&mut enter(&queue, &large, 1))).collect();
+    let (mut held, _) = flood(&queue, &large, SERVER_SLOTS);
     let mut waiting: Vec<_> =
         (0..100).flat_map(|_| [(10, enter(&queue, &large, 10)), (1, enter(&queue, &small, 1))]).collect();
     for (_, entering) in &mut waiting {
         assert!(slot(entering).is_none());
     }
+    no_longer_quiet(&queue);
     let mut served = (0, 0);
     for _ in 0..60 {
         held.pop();
@@ -122,9 +173,8 @@ async fn large_operations_count_for_more() {
 
 #[tokio::test]
 async fn a_server_that_hangs_holds_up_nobody_at_another_one() {
-    let (queue, flood, quiet) = (queue(), Flow::new(), Flow::new());
-    compete(&queue);
-    let _hanging: Vec<_> = std::iter::from_fn(|| slot(&mut enter(&queue, &flood, 1))).collect();
+    let (queue, busy, quiet) = (queue(), Flow::new(), Flow::new());
+    let _hanging = flood(&queue, &busy, 1000);
     let elsewhere = queue.enter(&quiet, demand(2, 1, 0), PATIENCE);
     assert!(slot(&mut (Box::pin(elsewhere) as Entering)).is_some());
     let large = queue.enter(&quiet, demand(0, 1, LARGE_BYTES), PATIENCE);
@@ -137,8 +187,7 @@ async fn a_server_that_hangs_holds_up_nobody_at_another_one() {
 #[tokio::test(start_paused = true)]
 async fn a_turn_that_does_not_come_in_time_is_given_up() {
     let (queue, flow) = (queue(), Flow::new());
-    compete(&queue);
-    let held: Vec<_> = std::iter::from_fn(|| slot(&mut enter(&queue, &flow, 1))).collect();
+    let (held, _) = flood(&queue, &flow, SERVER_SLOTS);
     let late = queue.enter(&flow, demand(0, 1, 0), Duration::from_secs(1));
     assert_eq!(pin!(late).await.err(), Some(Refused::TooLate));
     drop(held);
@@ -149,8 +198,7 @@ async fn a_turn_that_does_not_come_in_time_is_given_up() {
 #[tokio::test]
 async fn who_gives_up_has_cost_its_stack_nothing() {
     let (queue, impatient, other) = (queue(), Flow::new(), Flow::new());
-    compete(&queue);
-    let mut held: Vec<_> = (0..SHARED_SLOTS).filter_map(|_| slot(&mut enter(&queue, &other, 1))).collect();
+    let (mut held, _) = flood(&queue, &other, SERVER_SLOTS);
     for _ in 0..10_000 {
         assert!(slot(&mut enter(&queue, &impatient, 1)).is_none());
     }
@@ -158,22 +206,22 @@ async fn who_gives_up_has_cost_its_stack_nothing() {
     assert!(others.iter_mut().all(|entering| slot(entering).is_none()));
     let mut patient = enter(&queue, &impatient, 1);
     assert!(slot(&mut patient).is_none());
-    assert!(queue.gates[0].lock().flows[&impatient.number].waiters.len() <= 66, "nor is it remembered");
+    assert!(queue.gates[0].lock().remembered(&impatient) <= 66, "nor is it remembered");
+    no_longer_quiet(&queue);
     held.truncate(held.len() - 2);
     assert!(slot(&mut patient).is_some(), "its next one waits for no more than one of the other's");
 }
 
 #[tokio::test]
 async fn a_stacks_queue_is_bounded_and_anothers_is_not_longer_for_it() {
-    let (queue, flood, quiet) = (queue(), Flow::new(), Flow::new());
-    compete(&queue);
-    let mut held: Vec<_> = (0..SHARED_SLOTS).filter_map(|_| slot(&mut enter(&queue, &flood, 1))).collect();
-    let mut waiting: Vec<_> = (0..STACK_WAITING_OPERATIONS_MAX).map(|_| enter(&queue, &flood, 1)).collect();
-    assert!(waiting.iter_mut().all(|entering| slot(entering).is_none()));
-    let refused = poll(&mut enter(&queue, &flood, 1)).expect("at once");
+    let (queue, busy, quiet) = (queue(), Flow::new(), Flow::new());
+    let (mut held, waiting) = flood(&queue, &busy, SERVER_SLOTS + STACK_WAITING_OPERATIONS_MAX);
+    assert_eq!((held.len(), waiting.len()), (SERVER_SLOTS, STACK_WAITING_OPERATIONS_MAX));
+    let refused = poll(&mut enter(&queue, &busy, 1)).expect("at once");
     assert_eq!(refused.err(), Some(Refused::TooMany));
     let mut entering = enter(&queue, &quiet, 1);
     assert!(slot(&mut entering).is_none());
+    no_longer_quiet(&queue);
     held.truncate(held.len() - 2);
     assert!(slot(&mut entering).is_some());
 }
@@ -221,13 +269,17 @@ proptest! {
                 }
                 Step::GoAway(at) if !entering.is_empty() => drop(entering.swap_remove(at % entering.len())),
                 Step::Leave(at) if !held.is_empty() => drop(held.swap_remove(at % held.len())),
-                Step::Wait => queue.clock.advance(SHARED_FOR / 2),
+                Step::Wait => queue.clock.advance(QUIET_FOR / 2),
                 Step::Poll(_) | Step::GoAway(_) | Step::Leave(_) => {}
             }
             for gate in &queue.gates {
-                let waits = gate.waiting.load(SeqCst);
-                prop_assert_eq!(waits, gate.lock().heads.len());
-                prop_assert!(waits == 0 || gate.taken.load(SeqCst) >= SHARED_SLOTS, "somebody waits for nothing");
+                let inner = gate.lock();
+                prop_assert_eq!(gate.waiting.load(SeqCst), inner.len());
+                prop_assert_eq!(gate.contending.load(SeqCst), inner.contending());
+                let is_full = gate.taken.load(SeqCst) >= SERVER_SLOTS;
+                prop_assert!(inner.contending() == 0 || is_full, "somebody waits for nothing");
+                let has_some = |flow: &Flow| flow.0.taken[gate.number].load(SeqCst) > 0;
+                prop_assert!(inner.parked().all(has_some), "somebody waits for a slot of its own and has none");
             }
         }
         held.clear();
