@@ -251,7 +251,7 @@ impl Cache {
     ///
     /// [`Error::is_unavailable`]: nothing was changed; [`Error::is_timed_out`]: it may have happened.
     pub async fn clear(&self, partition: &Partition) -> Result<(), Error> {
-        self.0.generations.renew_node(partition).await.map_err(|error| self.0.fail(error))
+        self.0.bounded(async { Ok(self.0.generations.renew_node(partition).await?) }).await
     }
 
     /// Ends a session: none of its entries can be reached any more, in whatever namespace, once this has

@@ -27,7 +27,7 @@ use quick_cache::sync::Cache as BoundedMap;
 use quick_cache::{DefaultHashBuilder, Lifecycle, UnitWeighter};
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncMutexGuard};
 
-use crate::backend::{self, Backend};
+use crate::backend::{self, Backend, CHANCE_BITS};
 use crate::clock::Clock;
 use crate::key::{GENERATIONS, KeyDeriver, Place, nodes};
 use crate::limits::GENERATIONS_MAX;
@@ -37,9 +37,6 @@ use crate::stored::StorageKey;
 
 /// How often numbers are read again that a `clear` of this host may have overtaken.
 const READ_ATTEMPTS_MAX: usize = 4;
-
-/// Bits of a number that are random; above them is the time.
-const RANDOM_BITS: u32 = 20;
 
 /// All generation numbers that this host knows.
 pub(crate) struct Generations {
@@ -68,6 +65,16 @@ struct Node {
     forgotten_at: Mutex<u64>,
     /// Held by whoever reads the numbers of a cache again, of which this is its own.
     reading: AsyncMutex<()>,
+}
+
+/// Whatever becomes of a number that is written, even where nobody waits for that any more, and whatever
+/// another host has written meanwhile: this host trusts only what it asks for from here on.
+struct ForgetAtLast<'a>(&'a Node, &'a Clock);
+
+impl Drop for ForgetAtLast<'_> {
+    fn drop(&mut self) {
+        self.0.forget(self.1.now());
+    }
 }
 
 /// The nodes that one cache's keys depend on, widest first, then its own.
@@ -194,14 +201,10 @@ impl Generations {
     }
 
     async fn renew(&self, node: &Node) -> Result<(), backend::Error> {
-        let advanced = self.advance(node).await;
-        // Whatever became of it, and whatever another host has written meanwhile: this host trusts only
-        // what it asks for from here on.
-        if let Ok(number) = advanced {
-            node.number.fetch_max(number, Ordering::AcqRel);
-        }
-        node.forget(self.clock.now());
-        advanced.map(drop)
+        let _forget = ForgetAtLast(node, &self.clock);
+        let number = self.advance(node).await?;
+        node.number.fetch_max(number, Ordering::AcqRel);
+        Ok(())
     }
 
     /// Writes a number that is larger than any that this host or the backend knows.
@@ -239,8 +242,8 @@ fn next_number(known: u64) -> u64 {
 }
 
 fn number_at(unix: Duration, random: u64, known: u64) -> u64 {
-    let milliseconds = u64::try_from(unix.as_millis()).unwrap_or(u64::MAX) & (u64::MAX >> (RANDOM_BITS + 1));
-    let number = milliseconds << RANDOM_BITS | random & ((1 << RANDOM_BITS) - 1);
+    let milliseconds = u64::try_from(unix.as_millis()).unwrap_or(u64::MAX) & (u64::MAX >> (CHANCE_BITS + 1));
+    let number = milliseconds << CHANCE_BITS | random & ((1 << CHANCE_BITS) - 1);
     number.max(known.saturating_add(1))
 }
 

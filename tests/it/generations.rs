@@ -125,6 +125,55 @@ async fn a_spoilt_record_is_replaced() {
     }
 }
 
+/// The last number that there is has no next one. Whoever puts it there must not have made the cache useless
+/// for ever.
+#[tokio::test]
+async fn a_planted_number_at_the_end_of_all_numbers_is_replaced() {
+    let server = Memcached::start();
+    let (here, there) = (host(&server).await, host(&server).await);
+    let (warm, other) = (open(&here), open(&there));
+    for planted in [(1 << 63) - 1, 1 << 63, u64::MAX, (1 << 63) - (1 << 20)] {
+        warm.set("k", "old".into(), None).await.expect("set");
+        for key in records(&server) {
+            server.put(&key, Flags::entry(Kind::Bytes, 0).0, &planted.to_be_bytes());
+        }
+        generation_passes().await;
+        for round in 0..3 {
+            assert_eq!(warm.get("k").await.expect("get"), None, "{planted}, {round}");
+            warm.set("k", "new".into(), None).await.expect("set");
+            assert_eq!(other.get("k").await.expect("get"), Some("new".into()), "{planted}, {round}");
+            here.clear(&stack()).await.expect("clear");
+            generation_passes().await;
+            assert_eq!(other.get("k").await.expect("get"), None, "{planted}, {round}");
+        }
+    }
+}
+
+/// A caller who goes away leaves a clear that may have happened. Its host must not go on as if it had not.
+#[tokio::test]
+async fn a_clear_that_is_given_up_in_its_middle_is_seen_by_its_host_where_it_happened() {
+    let server = Memcached::start();
+    let never = Config::new().generation_ttl(Duration::from_secs(60)).expect("valid");
+    let warm = open(&connect(never, &server).await);
+    let mut halves = 0;
+    for polls in (0..4).cycle().take(24) {
+        warm.set("k", "v".into(), None).await.expect("set");
+        let mut clear = Box::pin(warm.clear());
+        let mut is_done = false;
+        for _ in 0..polls {
+            is_done = is_done || futures_util::poll!(&mut clear).is_ready();
+            // So that what was asked is answered.
+            tokio::time::sleep(Duration::from_millis(3)).await;
+        }
+        drop(clear);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let found = open(&host(&server).await).get("k").await.expect("get");
+        assert_eq!(warm.get("k").await.expect("get"), found, "after {polls} polls");
+        halves += u32::from(found.is_none() && !is_done);
+    }
+    assert_ne!(halves, 0, "some happened, and nobody was told");
+}
+
 /// More namespaces are opened than a host remembers, between a handle's last read and a `clear` by another
 /// one.
 #[tokio::test]

@@ -1,7 +1,11 @@
 //! Marks: numbers that only grow, as entries of any backend.
 //!
-//! A mark is 8 bytes, big-endian, from 1 to 2^63 - 1, so that there is always a next one. Anything else
-//! under its key could not have been written by this version, and is as good as lost.
+//! A mark is 8 bytes, big-endian: the Unix time in milliseconds at which it was made, and [`CHANCE_BITS`]
+//! more. Anything else under its key, and any time that is [far ahead](AHEAD_MAX), could not have been
+//! written by this version, and is as good as lost. So there is always a next one, whatever somebody puts
+//! there.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 
@@ -15,8 +19,12 @@ pub(super) const MARK_BYTES: usize = 8;
 /// How often a mark that others keep changing is tried again.
 pub(super) const ATTEMPTS_MAX: usize = 16;
 
-/// The largest number.
-const NUMBER_MAX: u64 = i64::MAX.unsigned_abs();
+/// Bits of a mark below the time.
+pub(crate) const CHANCE_BITS: u32 = 20;
+
+/// How far a mark may be ahead of this host's clock: further than any two clocks are apart, also where one of
+/// them has begun in 1970.
+const AHEAD_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// How a mark is written.
 #[derive(Clone, Copy, Debug)]
@@ -49,8 +57,13 @@ pub(super) fn encode(number: u64) -> Stored {
 }
 
 pub(super) fn decode(found: &Versioned) -> Option<u64> {
+    decode_at(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(), found)
+}
+
+fn decode_at(unix: Duration, found: &Versioned) -> Option<u64> {
     let number = u64::from_be_bytes(found.entry.data.as_ref().try_into().ok()?);
-    let is_mark = found.entry.flags == Flags::entry(Kind::Bytes, 0) && (1..=NUMBER_MAX).contains(&number);
+    let is_in_time = u128::from(number >> CHANCE_BITS) <= (unix + AHEAD_MAX).as_millis();
+    let is_mark = found.entry.flags == Flags::entry(Kind::Bytes, 0) && number != 0 && is_in_time;
     is_mark.then_some(number)
 }
 
@@ -94,4 +107,26 @@ pub(super) async fn write<B: Backend + ?Sized>(
         }
     }
     Err(contended())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TODAY: Duration = Duration::from_millis(1_795_000_000_000);
+
+    fn decoded(number: u64) -> Option<u64> {
+        decode_at(TODAY, &Versioned { entry: encode(number), version: 1, remaining: None })
+    }
+
+    #[test]
+    fn what_is_far_ahead_of_every_clock_is_no_mark() {
+        let last = ((TODAY + AHEAD_MAX).as_millis() as u64 + 1) << CHANCE_BITS;
+        for number in [1, 1_795_000_000_000 << CHANCE_BITS, last - 1] {
+            assert_eq!(decoded(number), Some(number));
+        }
+        for number in [0, last, i64::MAX.unsigned_abs(), i64::MAX.unsigned_abs() + 1, u64::MAX] {
+            assert_eq!(decoded(number), None, "{number}");
+        }
+    }
 }

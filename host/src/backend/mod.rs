@@ -18,6 +18,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 pub use classic::Classic;
+pub(crate) use mark::CHANCE_BITS;
 pub use memcached::{
     Address, Credentials, Memcached, MemcachedOptions, Server, ServerHealth, ServerReport, ServerState,
 };
@@ -142,8 +143,9 @@ pub trait Backend: Send + Sync + 'static {
     }
 
     /// The marks under the keys: as many, and in the same order; `None` where there is none. A mark is a
-    /// number that only grows, under a key that is used for nothing else. Where it is kept in several places,
-    /// the largest number that can be reached counts.
+    /// number that only grows, under a key that is used for nothing else: the Unix time in milliseconds when
+    /// it was made, times 2^20, and a part of that. One of a time far from now is none. Where it is kept in
+    /// several places, the largest number that can be reached counts.
     ///
     /// # Errors
     ///
@@ -152,7 +154,7 @@ pub trait Backend: Send + Sync + 'static {
         mark::read(self, keys).await
     }
 
-    /// Makes a mark of this number (1 to 2^63 - 1) where there is none, and answers the one that counts then.
+    /// Makes a mark of this number (at least 1) where there is none, and answers the one that counts then.
     ///
     /// # Errors
     ///
@@ -161,7 +163,7 @@ pub trait Backend: Send + Sync + 'static {
         mark::write(self, key, mark::Write::Make(number)).await
     }
 
-    /// Gives a mark a larger number: this one (1 to 2^63 - 1), or the one after what is there where that is
+    /// Gives a mark a larger number: this one (at least 1), or the one after what is there where that is
     /// larger. Answers which it was. Where it is kept in several places, one that took it is enough: whoever
     /// reaches that one reads it.
     ///

@@ -258,8 +258,12 @@ impl Fill {
     pub async fn abandon(mut self) -> Result<(), Error> {
         let held = &mut *self.0;
         if held.seat.is_some() {
-            let _turn = held.cache.turn(&held.lease.key, 0).await?;
-            held.cache.0.shared.backend.abandon_fill(&held.lease.key, held.lease.version).await?;
+            let Held { cache, lease: Lease { key, version }, .. } = held;
+            let give_back = async {
+                let _turn = cache.turn(key, 0).await?;
+                Ok(cache.0.shared.backend.abandon_fill(key, *version).await?)
+            };
+            cache.0.shared.bounded(give_back).await?;
             // Not before: a caller who goes away meanwhile leaves it to `drop`.
             held.seat = None;
         }

@@ -80,16 +80,7 @@ impl ScopedCache {
     where
         F: Future<Output = Result<T, Error>>,
     {
-        let outcome = self.unbounded(operation);
-        let outcome = match self.0.shared.time {
-            None => outcome.await,
-            // A little more than one exchange may take, so that an operation that is one has its own, exact
-            // answer; one that is several is cut off here, in doubt.
-            Some(time) => tokio::time::timeout(time + time / 20, outcome)
-                .await
-                .unwrap_or_else(|_| Err(ErrorKind::TimedOut.into())),
-        };
-        outcome.inspect_err(|error| self.0.shared.telemetry.failed(error))
+        self.0.shared.bounded(self.unbounded(operation)).await
     }
 
     async fn unbounded<T, F>(&self, operation: impl Fn(Arc<PartitionKey>) -> F) -> Result<T, Error>
@@ -169,11 +160,20 @@ impl ScopedCache {
 }
 
 impl Shared {
-    /// A backend's error as the library's, counted.
-    pub(super) fn fail(&self, error: backend::Error) -> Error {
-        let error = Error::from(error);
-        self.telemetry.failed(&error);
-        error
+    /// Waits for an operation no longer than one may take, in the queue and outside, and counts its failure.
+    pub(super) async fn bounded<T>(
+        &self,
+        operation: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let outcome = match self.time {
+            None => operation.await,
+            // A little more than one exchange may take, so that an operation that is one has its own, exact
+            // answer; one that is several is cut off here, in doubt.
+            Some(time) => tokio::time::timeout(time + time / 20, operation)
+                .await
+                .unwrap_or_else(|_| Err(ErrorKind::TimedOut.into())),
+        };
+        outcome.inspect_err(|error| self.telemetry.failed(error))
     }
 
     pub(super) fn check_value(&self, value: &Value) -> Result<(), Error> {

@@ -151,9 +151,11 @@ impl ScopedCache {
     pub async fn clear(&self) -> Result<(), Error> {
         let shared = &self.0.shared;
         let _under_way = self.charge(1, 0)?;
-        let turn = self.turn(self.0.lineage.own_key(), 0).await;
-        let _turn = turn.inspect_err(|error| shared.telemetry.failed(error))?;
-        shared.generations.renew_own(&self.0.lineage).await.map_err(|error| shared.fail(error))
+        let clear = async {
+            let _turn = self.turn(self.0.lineage.own_key(), 0).await?;
+            Ok(shared.generations.renew_own(&self.0.lineage).await?)
+        };
+        shared.bounded(clear).await
     }
 
     /// What the backend sees for a key, in the present generations: for operators, never for guests or logs.

@@ -1,5 +1,6 @@
 //! Fetches and fills as their callers meet them, in virtual time on a backend that takes its time.
 
+mod bounds;
 mod interleavings;
 mod slow;
 

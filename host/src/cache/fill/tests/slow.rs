@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use super::*;
 use crate::backend::{self, Backend, Begun, Memory, Step, Versioned};
-use crate::cache::Cache;
+use crate::cache::{Cache, codec};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::stored::Stored;
@@ -32,6 +32,7 @@ struct State {
     /// Fills that somebody may hold: the lease's version, and when it ends.
     held: HashMap<StorageKey, (u64, Instant)>,
     is_down: bool,
+    is_silent: bool,
     /// The only key that a fill can be begun of, if there is one.
     only: Option<StorageKey>,
 }
@@ -41,13 +42,26 @@ impl Slow {
         let clock = Clock::manual();
         let memory = Memory::new(16 << 20, clock.clone());
         let dice = StdRng::seed_from_u64(seed);
-        let state = Mutex::new(State { dice, held: HashMap::new(), is_down: false, only: None });
+        let state =
+            Mutex::new(State { dice, held: HashMap::new(), is_down: false, is_silent: false, only: None });
         Arc::new(Self { memory, clock, begun: Instant::now(), state })
     }
 
     /// A host on it.
     pub(super) fn host(self: &Arc<Self>, config: Config) -> Cache {
         Cache::with_backend(config, Arc::clone(self) as Arc<dyn Backend>).expect("settings that go together")
+    }
+
+    /// A host on it whose operations have this time, and which queues.
+    pub(super) fn host_within(self: &Arc<Self>, time: Duration) -> Cache {
+        let config = config().timeout(time).expect("allowed");
+        let codec = codec(&config).expect("settings that go together");
+        Cache::assemble(config, codec, (Arc::clone(self) as Arc<dyn Backend>, None), None, Some(time))
+    }
+
+    /// Nothing is answered any more.
+    pub(super) fn fall_silent(&self) {
+        self.state.lock().expect("no panic").is_silent = true;
     }
 
     /// Whether it can't be reached, from now on.
@@ -61,6 +75,9 @@ impl Slow {
     }
 
     async fn way(&self) -> Result<(), backend::Error> {
+        if self.state.lock().expect("no panic").is_silent {
+            std::future::pending::<()>().await;
+        }
         let ways = self.state.lock().expect("no panic").dice.random_range(0..=WAY.as_millis() as u64);
         sleep(Duration::from_millis(ways)).await;
         // What has passed for the callers has passed here.
