@@ -81,12 +81,14 @@ pub(crate) struct Calls {
     pub(crate) dice: Dice,
     number: usize,
     history: VecDeque<String>,
+    /// What the call's error says, if it had one.
+    reason: Option<String>,
 }
 
 impl Calls {
     pub(crate) fn new(world: Arc<World>, lateness: Arc<Lateness>, number: usize) -> Self {
         let dice = Dice::new(world.seed, number as u64);
-        Self { world, lateness, dice, number, history: VecDeque::new() }
+        Self { world, lateness, dice, number, history: VecDeque::new(), reason: None }
     }
 
     pub(crate) fn is_over(&self) -> bool {
@@ -139,7 +141,8 @@ impl Calls {
         let to = Instant::now();
         let begun = self.world.begun;
         self.remember(format!("{:>10.3?} {name}: {outcome:?} after {:.1?}", from - begun, to - from));
-        let ended = Ended { name, outcome, from, to, bound: self.world.bound + wait };
+        let (bound, reason) = (self.world.bound + wait, self.reason.take());
+        let ended = Ended { name, outcome, reason, from, to, bound };
         self.world.ledger.ended(ended, &self.lateness);
         answer
     }
@@ -149,6 +152,8 @@ impl Calls {
             Ok(answer) => (Outcome::Done, Answer::Done(answer)),
             Err(error) => {
                 self.world.listener.error(&error);
+                let source = error.source().map(|source| format!(": {source}")).unwrap_or_default();
+                self.reason = Some(format!("{error}{source}"));
                 match error.outcome() {
                     Some(Outcome::Unavailable) => (Outcome::Unavailable, Answer::Unchanged),
                     Some(outcome) => (outcome, Answer::Unknown),

@@ -31,6 +31,8 @@ pub(crate) enum Outcome {
 pub(crate) struct Ended {
     pub(crate) name: &'static str,
     pub(crate) outcome: Outcome,
+    /// What its error says.
+    pub(crate) reason: Option<String>,
     pub(crate) from: Instant,
     pub(crate) to: Instant,
     pub(crate) bound: Duration,
@@ -99,16 +101,19 @@ impl Ledger {
         {
             let allowed = allowance(&[machine, &lateness], ended.from, ended.to);
             let took = ended.to - ended.from;
-            let Ended { name, outcome, bound, .. } = ended;
+            let Ended { name, outcome, reason, bound, .. } = ended;
+            let reason = reason.unwrap_or_default();
             if took > bound + allowed {
                 self.wrong(format!(
-                    "{name} took {took:?} ({outcome:?}); its bound is {bound:?}, and the machine's lateness \
+                    "{name} took {took:?} ({outcome:?}; {reason}); its bound is {bound:?}, and the machine's lateness \
                      allows {allowed:?} more"
                 ));
             } else if took > bound {
                 self.over_and_forgiven.fetch_add(1, Relaxed);
             } else if allowed < EXCUSE {
-                self.wrong(format!("{name} failed after {took:?} ({outcome:?}), and there was no fault"));
+                self.wrong(format!(
+                    "{name} failed after {took:?} ({outcome:?}; {reason}), and there was no fault"
+                ));
             }
         }
     }

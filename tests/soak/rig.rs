@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use strongroom_host::backend::{Backend, Memcached as Engine, MemcachedOptions, Server};
-use strongroom_host::{Cache, Config, Lifetime, ScopedCache, Value};
+use strongroom_host::backend::{Backend, Condition, Memcached as Engine, MemcachedOptions, Server};
+use strongroom_host::{Cache, Config, Lifetime, ScopedCache, StorageKey, Value};
 
 use crate::call::{Calls, TIMEOUT, World};
 use crate::caller::{Caller, TENANTS, open};
@@ -34,6 +34,9 @@ const GOODBYE: Duration = Duration::from_secs(5);
 
 /// Keys of a probe for each server: with so many, each server surely has one.
 const PROBES: usize = 12;
+
+/// Of a value that does not go with small ones.
+const LARGE_BYTES: usize = 64 * 1024;
 
 pub(crate) struct Rig {
     pub(crate) world: Arc<World>,
@@ -226,5 +229,18 @@ async fn does_engine_work(engine: &Engine, keys: usize) -> bool {
     let stored = engine.store_many(entries, Lifetime::UntilEvicted).await;
     let found = engine.get_many(&keys, usize::MAX).await;
     let is_found = |found: Vec<Option<_>>| found.iter().all(Option::is_some);
-    stored.iter().all(Result::is_ok) && found.is_ok_and(is_found)
+    stored.iter().all(Result::is_ok) && found.is_ok_and(is_found) && do_large_values_work(engine, &keys).await
+}
+
+/// They have connections of their own.
+async fn do_large_values_work(engine: &Engine, keys: &[StorageKey]) -> bool {
+    for key in keys {
+        let large = bytes(vec![0; LARGE_BYTES].into());
+        let stored = engine.store(key, large, Lifetime::UntilEvicted, Condition::Always).await;
+        let found = engine.get(key).await;
+        if stored.is_err() || !found.is_ok_and(|found| found.is_some()) {
+            return false;
+        }
+    }
+    true
 }
