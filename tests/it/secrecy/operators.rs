@@ -72,6 +72,7 @@ fn nor_where_nothing_works() {
     let nobody = secretive(Desk::new()).with("CACHE_HOST", "127.0.0.1");
     let nobody = nobody.with("CACHE_PORT", free_address().port().to_string());
     for desk in [refused, nobody] {
+        let desk = desk.with("CACHE_TIMEOUT", "2").with("CACHE_CONNECT_TIMEOUT", "2");
         for command in commands(&component) {
             let (_, _, said) = outcome(&desk, &command);
             assert!(!said.contains(SECRET), "{command:?}: {said}");

