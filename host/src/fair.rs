@@ -31,13 +31,10 @@ use tokio::time::timeout;
 
 use self::queue::Queue;
 use crate::clock::Clock;
-use crate::limits::{BUSY_SLOTS, QUIET_OPERATIONS_MAX, SERVER_SLOTS};
+use crate::limits::{BUSY_SLOTS, LARGE_BYTES, QUIET_OPERATIONS_MAX, SERVER_SLOTS};
 
 /// Gates, two for each of the backend's places. Where there are more places, some share their gates.
 const GATES: usize = 64;
-
-/// A write from this size on goes through the other gate of its place.
-const LARGE_BYTES: usize = 32 * 1024;
 
 /// For how long a quiet stack counts as there after it was. One that calls now and then must not meet a full
 /// server each time.
@@ -70,8 +67,6 @@ pub(crate) struct FairQueue {
     clock: Clock,
     /// Flows with an operation that waits or has a slot.
     active: AtomicUsize,
-    /// Until when a quiet stack counts as there beside others, in nanoseconds of the clock.
-    quiet_until: AtomicU64,
 }
 
 /// The operations of one stack.
@@ -93,11 +88,13 @@ impl Flow {
         Self(Arc::new(UnderWay { number: FLOWS.fetch_add(1, Relaxed), all: AtomicUsize::new(0), taken }))
     }
 
-    /// How many slots of a gate it may have while there is a quiet stack: all that it can use as long as it
-    /// is quiet itself, and the fewer the more it has in the queue.
+    /// How many slots of a gate it may have while there is a quiet stack: all as long as it is quiet itself,
+    /// and the fewer the more it has in the queue.
     fn slots(&self) -> usize {
-        let shrinking = QUIET_OPERATIONS_MAX * QUIET_OPERATIONS_MAX / self.0.all.load(Relaxed).max(1);
-        shrinking.clamp(BUSY_SLOTS, QUIET_OPERATIONS_MAX)
+        match self.0.all.load(Relaxed) {
+            ..=QUIET_OPERATIONS_MAX => SERVER_SLOTS,
+            all => (QUIET_OPERATIONS_MAX * QUIET_OPERATIONS_MAX / all).max(BUSY_SLOTS),
+        }
     }
 }
 
@@ -145,6 +142,8 @@ impl Demand {
 
 struct Gate {
     number: usize,
+    /// Until when a quiet stack counts as there beside others, in nanoseconds of the clock.
+    quiet_until: AtomicU64,
     /// Slots that are taken. One operation may take more than there are, where any is free.
     taken: AtomicUsize,
     /// How many flows are in the queue.
@@ -157,7 +156,7 @@ struct Gate {
 impl FairQueue {
     pub(crate) fn new(clock: Clock) -> Self {
         let gates = (0..GATES).map(Gate::new).collect();
-        Self { gates, clock, active: AtomicUsize::new(0), quiet_until: AtomicU64::new(0) }
+        Self { gates, clock, active: AtomicUsize::new(0) }
     }
 
     /// Waits for a slot, which ends when what is answered is dropped. Whoever has one must not wait for
@@ -170,8 +169,8 @@ impl FairQueue {
         demand: Demand,
         patience: Duration,
     ) -> Result<Slot<'a>, Refused> {
-        let presence = Presence::new(self, flow);
         let (gate, cost) = (&self.gates[demand.gate()], demand.cost());
+        let presence = Presence::new(self, gate, flow);
         let slot = |presence| Slot { queue: self, gate, cost, presence };
         if gate.contending.load(SeqCst) == 0 && gate.has_room() && self.may_enter(gate, flow) {
             gate.take(flow, cost);
@@ -224,18 +223,18 @@ impl FairQueue {
 
     /// Whether a flow may have another slot, where there is one.
     fn may_enter(&self, gate: &Gate, flow: &Flow) -> bool {
-        flow.0.taken[gate.number].load(SeqCst) < flow.slots() || !self.is_somebody_quiet()
+        flow.0.taken[gate.number].load(SeqCst) < flow.slots() || !self.is_somebody_quiet(gate)
     }
 
-    fn is_somebody_quiet(&self) -> bool {
-        self.now() < self.quiet_until.load(Relaxed)
+    fn is_somebody_quiet(&self, gate: &Gate) -> bool {
+        self.now() < gate.quiet_until.load(Relaxed)
     }
 
     /// A quiet stack is there, beside others.
-    fn note_quiet(&self) {
+    fn note_quiet(&self, gate: &Gate) {
         let until = self.now() + QUIET_FOR.as_nanos() as u64;
-        if self.quiet_until.load(Relaxed) + NOTE_EVERY.as_nanos() as u64 <= until {
-            self.quiet_until.store(until, Relaxed);
+        if gate.quiet_until.load(Relaxed) + NOTE_EVERY.as_nanos() as u64 <= until {
+            gate.quiet_until.store(until, Relaxed);
         }
     }
 
@@ -246,8 +245,8 @@ impl FairQueue {
 
 impl Gate {
     fn new(number: usize) -> Self {
-        let (taken, waiting, contending) = Default::default();
-        Self { number, taken, waiting, contending, queue: Mutex::default() }
+        let (quiet_until, taken, waiting, contending) = Default::default();
+        Self { number, quiet_until, taken, waiting, contending, queue: Mutex::default() }
     }
 
     fn has_room(&self) -> bool {
@@ -279,14 +278,14 @@ impl Gate {
 struct Presence<'a>(&'a FairQueue, &'a Flow);
 
 impl<'a> Presence<'a> {
-    fn new(queue: &'a FairQueue, flow: &'a Flow) -> Self {
+    fn new(queue: &'a FairQueue, gate: &Gate, flow: &'a Flow) -> Self {
         let before = flow.0.all.fetch_add(1, Relaxed);
         let beside = match before {
             0 => queue.active.fetch_add(1, Relaxed),
             _ => queue.active.load(Relaxed).saturating_sub(1),
         };
         if before < QUIET_OPERATIONS_MAX && beside > 0 {
-            queue.note_quiet();
+            queue.note_quiet(gate);
         }
         Self(queue, flow)
     }

@@ -4,7 +4,8 @@
 //! [`Cache::open`](crate::Cache::open), is not counted; its operations queue fairly like all others.
 //!
 //! A quota is counted on each host by itself. Two buckets (of `governor`, which counts by GCRA) hold one
-//! second's worth each: a stack that was quiet may do that much at once.
+//! second's worth each: a stack that was quiet may do that much at once. One unit takes whole nanoseconds, so
+//! that rates above some ten million a second come out a little larger (600 million as a billion).
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -17,11 +18,12 @@ use governor::clock::Clock as _;
 use governor::middleware::NoOpMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
 use quick_cache::sync::Cache as BoundedMap;
+use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
 use crate::error::ErrorKind;
 use crate::fair::Flow;
-use crate::limits::{BATCH_BYTES_MAX, BATCH_KEYS_MAX, STACKS_MAX};
+use crate::limits::{BATCH_BYTES_MAX, BATCH_KEYS_MAX, GIVE_BACKS_MAX, STACKS_MAX};
 use crate::scope::Partition;
 
 /// After how long to try again where too many operations are under way: a few exchanges with a server.
@@ -127,6 +129,8 @@ impl governor::clock::Clock for Ticks {
 /// One stack of one service: what it has used, and its place in the queues.
 pub(crate) struct Account {
     pub(crate) flow: Flow,
+    /// Fills that are given back at once, for callers who are gone.
+    pub(crate) give_backs: Semaphore,
     operations: Option<Bucket>,
     bytes_written: Option<Bucket>,
     batch_keys_max: usize,
@@ -144,6 +148,7 @@ impl Account {
         };
         Self {
             flow: Flow::new(),
+            give_backs: Semaphore::new(GIVE_BACKS_MAX),
             operations: quota.operations.map(|rate| bucket(rate, rate, clock)),
             bytes_written: quota.bytes_written.zip(burst).map(|(rate, burst)| bucket(rate, burst, clock)),
             batch_keys_max: limited(quota.operations, BATCH_KEYS_MAX),

@@ -2,7 +2,7 @@
 //! each other's work.
 //!
 //! A compare-and-swap loop makes sure that nothing is lost; turns make sure that it gets somewhere. Other
-//! hosts don't take part. Nor do other keys: a tenant never waits for another one's.
+//! hosts don't take part. Nor do other keys: who shares no key with others never waits for them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,7 +29,7 @@ impl Turns {
         let shard = &self.0[shard_of(key)];
         let lock = Arc::clone(lock(shard).entry(*key).or_default());
         // Made before it waits, so that one that goes away meanwhile leaves nothing behind.
-        let mut turn = Turn { shard, key: *key, lock: Arc::clone(&lock), guard: None };
+        let mut turn = Turn { shard, key: *key, lock: Some(Arc::clone(&lock)), guard: None };
         turn.guard = Some(lock.lock_owned().await);
         turn
     }
@@ -48,7 +48,7 @@ fn lock(shard: &Shard) -> MutexGuard<'_, HashMap<StorageKey, Arc<AsyncMutex<()>>
 pub(crate) struct Turn<'a> {
     shard: &'a Shard,
     key: StorageKey,
-    lock: Arc<AsyncMutex<()>>,
+    lock: Option<Arc<AsyncMutex<()>>>,
     guard: Option<OwnedMutexGuard<()>>,
 }
 
@@ -56,8 +56,9 @@ impl Drop for Turn<'_> {
     fn drop(&mut self) {
         self.guard = None;
         let mut shard = lock(self.shard);
-        // The map's and this one: nobody else is at work on the key, or waits for it.
-        if Arc::strong_count(&self.lock) == 2 {
+        // While the shard is held: of two that end at once, the later one must see that it is the last.
+        self.lock = None;
+        if shard.get(&self.key).is_some_and(|lock| Arc::strong_count(lock) == 1) {
             shard.remove(&self.key);
         }
     }

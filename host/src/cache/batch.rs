@@ -55,7 +55,7 @@ impl ScopedCache {
             found => found?,
         };
         for value in &found {
-            value.iter().for_each(|value| self.was_read(value));
+            value.iter().for_each(|value| self.was_read(value.bytes_len()));
             self.0.shared.telemetry.looked_up(value.is_some());
         }
         Ok(found)
@@ -82,22 +82,30 @@ impl ScopedCache {
             .iter()
             .map(|(key, value)| check_key(key).and_then(|()| shared.check_value(value)))
             .collect();
-        let valid: Vec<_> = (0..entries.len()).filter(|&index| outcomes[index].is_ok()).collect();
-        if valid.is_empty() {
+        let valid = (0..entries.len()).filter(|&index| outcomes[index].is_ok());
+        // Of a repeated key only the last one is sent: what goes to two connections has no order.
+        let last: HashMap<_, _> = valid.map(|index| (entries[index].0.as_str(), index)).collect();
+        let mut sent: Vec<_> = last.values().copied().collect();
+        sent.sort_unstable();
+        let is_repeated = |&(index, last): &(usize, usize)| index < last && outcomes[index].is_ok();
+        let repeated =
+            (0..entries.len()).filter_map(|index| Some((index, *last.get(entries[index].0.as_str())?)));
+        let repeated: Vec<_> = repeated.filter(is_repeated).collect();
+        if sent.is_empty() {
             return Ok(outcomes);
         }
         let _under_way = self.charge(entries.len(), bytes)?;
-        self.note_each(valid.iter().map(|&index| entries[index].0.as_str()), Asked::Write);
+        self.note_each(last.into_keys(), Asked::Write);
         let payloads: Vec<_> =
             entries.into_iter().map(|(key, value)| (key, value.kind(), value.into_bytes())).collect();
-        let (valid, payloads) = (&valid, &payloads);
+        let (all, payloads) = (&sent, &payloads);
         let stored = self.under_generations(move |partition| async move {
             let seal = |&index: &usize| {
                 let (key, kind, bytes) = &payloads[index];
                 let key = partition.storage_key(key);
                 Ok((key, self.seal(&key, *kind, bytes, 0)?))
             };
-            let sealed = valid.iter().map(seal).collect::<Result<Vec<_>, Error>>()?;
+            let sealed = all.iter().map(seal).collect::<Result<Vec<_>, Error>>()?;
             let mut stored = self.store_parts(sealed, lifetime).await;
             // Where none could be reached, the batch failed as one.
             let is_down = |stored: &Result<_, Error>| stored.as_ref().is_err_and(Error::is_unavailable);
@@ -106,8 +114,11 @@ impl ScopedCache {
                 _ => Ok(stored),
             }
         });
-        for (index, stored) in valid.iter().zip(stored.await?) {
+        for (index, stored) in sent.iter().zip(stored.await?) {
             outcomes[*index] = stored.inspect_err(|error| shared.telemetry.failed(error));
+        }
+        for (index, last) in repeated {
+            outcomes[index] = outcomes[last].as_ref().copied().map_err(|error| error.kind().clone().into());
         }
         Ok(outcomes)
     }

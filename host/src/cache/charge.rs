@@ -7,7 +7,6 @@ use crate::fair::{Demand, Slot};
 use crate::limits::{BATCH_BYTES_MAX, BATCH_KEYS_MAX};
 use crate::quota::UnderWay;
 use crate::stored::StorageKey;
-use crate::value::Value;
 
 impl ScopedCache {
     /// Counts operations that write so many bytes. They are under way until what is answered is dropped. The
@@ -19,9 +18,9 @@ impl ScopedCache {
     }
 
     /// Counts what is answered to the caller.
-    pub(super) fn was_read(&self, value: &Value) {
+    pub(super) fn was_read(&self, bytes: usize) {
         if let Some(budget) = &self.0.budget {
-            budget.was_read(value.bytes_len());
+            budget.was_read(bytes);
         }
     }
 

@@ -56,11 +56,15 @@ impl ScopedCache {
         self.note(key, Asked::Write);
         self.under_generations(move |keys| async move {
             let key = keys.storage_key(key);
+            let is_sealed = self.0.shared.codec.is_encrypting();
             // Before the slot: who waits for other callers must not hold one.
-            let _first = self.0.shared.turns.take(&key).await;
+            let _first = match is_sealed {
+                true => Some(self.0.shared.turns.take(&key).await),
+                false => None,
+            };
             for _ in 0..SWAP_ATTEMPTS_MAX {
                 let _turn = self.turn(&key, 0).await?;
-                let counted = if self.0.shared.codec.is_encrypting() {
+                let counted = if is_sealed {
                     self.count_sealed(&key, step, initial, lifetime).await?
                 } else {
                     self.count_plain(&key, step, initial, lifetime).await?

@@ -151,7 +151,7 @@ impl ScopedCache {
         }
         self.0.shared.telemetry.fetched(fetched.counted());
         if let Fetched::Hit(value) | Fetched::Stale(value) | Fetched::Refresh(value, _) = &fetched {
-            self.was_read(value);
+            self.was_read(value.bytes_len());
         }
         Ok(fetched)
     }
@@ -275,10 +275,10 @@ impl Drop for Held {
     /// Gives back a fill whose caller is gone, in the background.
     fn drop(&mut self) {
         let Some(seat) = self.seat.take() else { return };
-        let backend = Arc::clone(&self.cache.0.shared.backend);
-        let lease = self.lease;
+        let (cache, lease) = (&*self.cache.0, self.lease);
+        let (backend, account) = (Arc::clone(&cache.shared.backend), Arc::clone(&cache.account));
         in_background(self.runtime.as_ref(), async move {
-            lease.give_back(&*backend).await;
+            lease.give_back(&*backend, &account).await;
             // Not before: whoever is woken by it finds the key free.
             drop(seat);
         });

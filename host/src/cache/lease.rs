@@ -8,14 +8,10 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
 
 use crate::backend::{self, Backend, Begun};
-use crate::limits::GIVE_BACKS_MAX;
+use crate::quota::Account;
 use crate::stored::StorageKey;
-
-/// An instance that is ended may leave a thousand fills; their giving back must not fill the connections.
-static AT_ONCE: Semaphore = Semaphore::const_new(GIVE_BACKS_MAX);
 
 /// The placeholder that a fill is held by: under the key itself, or under the lock of what is there.
 #[derive(Clone, Copy)]
@@ -25,10 +21,11 @@ pub(super) struct Lease {
 }
 
 impl Lease {
-    /// Gives it back, whose owner is gone.
-    pub(super) async fn give_back(self, backend: &dyn Backend) {
+    /// Gives it back, whose owner is gone. A stack has few of that at once: an instance that is ended may leave
+    /// a thousand fills, which must not fill the connections, or hold up another stack's.
+    pub(super) async fn give_back(self, backend: &dyn Backend, account: &Account) {
         // It is never closed.
-        let _one_of_few = AT_ONCE.acquire().await;
+        let _one_of_few = account.give_backs.acquire().await;
         if backend.abandon_fill(&self.key, self.version).await.is_err() {
             tracing::debug!("a fill could not be given back; it ends with its lease");
         }
@@ -39,16 +36,22 @@ impl Lease {
 /// back what was won: otherwise nobody would fill the key until the lease ends.
 pub(super) struct Begin {
     backend: Arc<dyn Backend>,
+    account: Arc<Account>,
     key: StorageKey,
     call: Option<BoxFuture<'static, Result<Begun, backend::Error>>>,
 }
 
 impl Begin {
-    pub(super) fn new(backend: &Arc<dyn Backend>, key: &StorageKey, lease: Duration) -> Self {
-        let (backend, key) = (Arc::clone(backend), *key);
+    pub(super) fn new(
+        backend: &Arc<dyn Backend>,
+        account: &Arc<Account>,
+        key: &StorageKey,
+        lease: Duration,
+    ) -> Self {
+        let (backend, account, key) = (Arc::clone(backend), Arc::clone(account), *key);
         let call = Arc::clone(&backend);
         let call = Box::pin(async move { call.begin_fill(&key, lease).await });
-        Self { backend, key, call: Some(call) }
+        Self { backend, account, key, call: Some(call) }
     }
 }
 
@@ -66,10 +69,10 @@ impl Future for Begin {
 impl Drop for Begin {
     fn drop(&mut self) {
         let Some(call) = self.call.take() else { return };
-        let (backend, key) = (Arc::clone(&self.backend), self.key);
+        let (backend, account, key) = (Arc::clone(&self.backend), Arc::clone(&self.account), self.key);
         in_background(Handle::try_current().ok().as_ref(), async move {
             if let Ok(Begun::Won(version)) = call.await {
-                Lease { key, version }.give_back(&*backend).await;
+                Lease { key, version }.give_back(&*backend, &account).await;
             }
         });
     }

@@ -4,6 +4,7 @@
 //! moment.
 
 use futures_util::future::join_all;
+use tokio::time::timeout;
 
 use super::ScopedCache;
 use crate::backend::Versioned;
@@ -28,8 +29,10 @@ impl ScopedCache {
         let mut parts: Vec<Part<T>> = Vec::new();
         for (index, item) in items.into_iter().enumerate() {
             let (key, bytes) = of(&item);
-            let place = self.0.shared.fair.as_ref().map_or(0, |_| self.0.shared.backend.place(key));
-            let demand = Demand::one(place, bytes);
+            let demand = match &self.0.shared.fair {
+                Some(_) => Demand::one(self.0.shared.backend.place(key), bytes),
+                None => Demand::one(0, 0),
+            };
             let Some(part) = parts.iter_mut().find(|part| part.demand.is_beside(demand)) else {
                 parts.push(Part { demand, items: vec![item], indices: vec![index] });
                 continue;
@@ -41,22 +44,34 @@ impl ScopedCache {
         parts
     }
 
+    /// Gives a part no more time than one operation has: the others' answers must not be lost with it.
+    async fn within_time<T>(&self, part: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        match self.0.shared.time {
+            Some(time) => timeout(time, part).await.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into())),
+            None => part.await,
+        }
+    }
+
     /// [`Backend::get_many`](crate::backend::Backend::get_many), in its turn. Keys of servers that can't be
     /// reached are misses, as long as any part is answered.
     pub(super) async fn get_parts(&self, keys: &[StorageKey]) -> Result<Vec<Option<Versioned>>, Error> {
         let parts = self.parts(keys.to_vec(), |key| (key, 0));
-        let answers = join_all(parts.iter().map(|part| async {
-            let _turn = self.enter(part.demand).await?;
-            let found = self.0.shared.backend.get_many(&part.items, BATCH_BYTES_MAX).await;
-            found.map_err(|error| match error {
-                crate::backend::Error::BatchTooLarge { fit } => {
-                    ErrorKind::BatchTooLarge { keys: part.indices.get(fit).copied().unwrap_or(fit) }.into()
-                }
-                error => Error::from(error),
+        let answers = join_all(parts.iter().map(|part| {
+            self.within_time(async {
+                let _turn = self.enter(part.demand).await?;
+                let found = self.0.shared.backend.get_many(&part.items, BATCH_BYTES_MAX).await;
+                found.map_err(|error| match error {
+                    crate::backend::Error::BatchTooLarge { fit } => {
+                        ErrorKind::BatchTooLarge { keys: part.indices.get(fit).copied().unwrap_or(fit) }
+                            .into()
+                    }
+                    error => Error::from(error),
+                })
             })
         }));
         let mut found: Vec<_> = keys.iter().map(|_| None).collect();
         let mut failure = None;
+        let mut too_large: Option<Error> = None;
         let mut is_any_answered = false;
         for (part, answer) in parts.iter().zip(answers.await) {
             match answer {
@@ -64,9 +79,18 @@ impl ScopedCache {
                     is_any_answered = true;
                     part.indices.iter().zip(entries).for_each(|(index, entry)| found[*index] = entry);
                 }
-                Err(error) if error.is_unavailable() => failure = Some(error),
-                Err(error) => return Err(error),
+                Err(error) => match (error.nothing_changed(), too_large.take()) {
+                    (error, least) if error.is_unavailable() => (failure, too_large) = (Some(error), least),
+                    // Each says how far it got; what fits for sure is the least of it.
+                    (error, Some(least)) if least.limit_keys() <= error.limit_keys() => {
+                        too_large = Some(least)
+                    }
+                    (error, _) => too_large = Some(error),
+                },
             }
+        }
+        if let Some(error) = too_large {
+            return Err(error);
         }
         match failure {
             Some(error) if !is_any_answered => Err(error),
@@ -82,11 +106,12 @@ impl ScopedCache {
     ) -> Vec<Result<(), Error>> {
         let parts = self.parts(entries, |(key, entry)| (key, entry.data.len()));
         let answers = join_all(parts.into_iter().map(|part| async move {
-            let outcomes = match self.enter(part.demand).await {
-                Ok(_turn) => {
-                    let stored = self.0.shared.backend.store_many(part.items, lifetime).await;
-                    stored.into_iter().map(|outcome| outcome.map_err(Error::from)).collect()
-                }
+            let stored = self.within_time(async {
+                let _turn = self.enter(part.demand).await?;
+                Ok(self.0.shared.backend.store_many(part.items, lifetime).await)
+            });
+            let outcomes = match stored.await {
+                Ok(stored) => stored.into_iter().map(|outcome| outcome.map_err(Error::from)).collect(),
                 Err(error) => {
                     // Each entry has the reason of all.
                     let kind = error.kind().clone();
@@ -103,9 +128,11 @@ impl ScopedCache {
     /// [`Backend::delete_many`](crate::backend::Backend::delete_many), in its turn: how many there were.
     pub(super) async fn delete_parts(&self, keys: Vec<StorageKey>) -> Result<u32, Error> {
         let parts = self.parts(keys, |key| (key, 0));
-        let answers = join_all(parts.iter().map(|part| async {
-            let _turn = self.enter(part.demand).await?;
-            Ok(self.0.shared.backend.delete_many(&part.items).await?)
+        let answers = join_all(parts.iter().map(|part| {
+            self.within_time(async {
+                let _turn = self.enter(part.demand).await?;
+                Ok(self.0.shared.backend.delete_many(&part.items).await?)
+            })
         }));
         let answers: Vec<Result<Vec<bool>, Error>> = answers.await;
         let is_unchanged = |answer: &Result<_, Error>| answer.as_ref().is_err_and(Error::is_unavailable);

@@ -126,8 +126,9 @@ impl ScopedCache {
         if let Known::Fresh(numbers) = generations.known(&self.0.lineage) {
             return Ok(numbers);
         }
-        // They are kept on several servers, of which that one may hang: then they are asked for out of turn.
-        let patience = self.0.shared.time.map_or(Duration::MAX, |time| time / 4);
+        // They are kept on several servers, of which that one may hang, and other stacks may wait for them as
+        // well: if the turn does not come soon, they are asked for out of turn.
+        let patience = self.0.shared.time.map_or(Duration::MAX, |time| time / 16);
         let _turn = tokio::time::timeout(patience, self.turn(self.0.lineage.own_key(), 0)).await;
         let numbers = generations.refresh(&self.0.lineage).await;
         numbers.map_err(|error| Error::from(error).nothing_changed())

@@ -54,14 +54,14 @@ impl ScopedCache {
             let _turn = self.turn(&key, 0).await?;
             let found = self.0.shared.backend.get(&key).await?;
             let opened = found.and_then(|found| self.open_found(&key, &found));
-            if let Some((value, _)) = &opened {
-                self.was_read(value);
-            }
-            Ok(opened.map(|(value, version)| answer(&keys, value, version)))
+            Ok(opened.map(|(value, version)| (value.bytes_len(), answer(&keys, value, version))))
         });
         let found = self.or_miss(found.await)?;
         self.0.shared.telemetry.looked_up(found.is_some());
-        Ok(found)
+        Ok(found.map(|(bytes, found)| {
+            self.was_read(bytes);
+            found
+        }))
     }
 
     /// Stores the value, whether or not there was one.

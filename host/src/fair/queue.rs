@@ -18,6 +18,8 @@ pub(super) struct Queue {
     /// How many flows wait for slots of their own.
     parked: usize,
     flows: HashMap<u64, Backlog>,
+    /// How many were left when it was last looked which can be forgotten.
+    kept: usize,
     arrivals: u64,
 }
 
@@ -134,9 +136,10 @@ impl Queue {
 
     /// What has nothing to wait for is forgotten, unless it has had more than its share.
     fn forget(&mut self) {
-        if self.flows.len() > 2 * self.len() + 64 {
+        if self.flows.len() > 2 * self.kept + 64 {
             let now = self.virtual_time;
             self.flows.retain(|_, backlog| !backlog.waiters.is_empty() || backlog.finish > now);
+            self.kept = self.flows.len();
         }
     }
 

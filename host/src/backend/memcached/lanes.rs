@@ -25,10 +25,8 @@ use super::greeting::Facts;
 use super::protocol::{Reply, Request};
 use super::queue::{Outcome, Requests};
 use super::server::Server;
+use crate::limits::LARGE_BYTES;
 use crate::stored::StorageKey;
-
-/// From here on a value is large. Smaller ones take less time on the wire than waking somebody does.
-const LARGE_BYTES: usize = 32 * 1024;
 
 /// How many lanes a thread remembers: one for each server of most deployments.
 const LATELY_MAX: usize = 16;

@@ -75,7 +75,7 @@ impl ScopedCache {
     }
 
     fn begin(&self, key: &StorageKey) -> Begin {
-        Begin::new(&self.0.shared.backend, key, self.0.shared.config.fill_lease)
+        Begin::new(&self.0.shared.backend, &self.0.account, key, self.0.shared.config.fill_lease)
     }
 }
 
