@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use crate::call::World;
+use crate::command::Options;
 use crate::dice::Dice;
 use crate::fault_proxy::Fault;
 use crate::hush::Listener;
@@ -41,14 +42,6 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// How many faults the report of a failure names.
 const HISTORY: usize = 10;
-
-/// What is asked for.
-pub(crate) struct Options {
-    pub(crate) seed: u64,
-    /// Rounds begin until so long has passed; one at least.
-    pub(crate) time: Duration,
-    pub(crate) servers: usize,
-}
 
 /// What can go wrong besides what the proxy does.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

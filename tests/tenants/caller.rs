@@ -349,8 +349,7 @@ impl Caller {
     async fn count_at(&mut self, visit: &Visit, spot: Spot) {
         let scene = Arc::clone(&self.scene);
         let truth = &Self::stage(&scene, visit).truth;
-        let (cache, key, start) =
-            (&visit.cache, &scene.population.keys[spot.key], Truth::counter_start(spot));
+        let (cache, key, start) = (&visit.cache, &scene.population.keys[spot.key], truth.counter_start(spot));
         let lifetime = self.lifetime();
         let answer = match self.calls.dice.below(5) {
             0 | 1 => {

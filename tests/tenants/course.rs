@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use crate::call::{HANGS, World};
+use crate::command::Options;
 use crate::deployment::PLANS;
 use crate::dice::Dice;
 use crate::fault_proxy::Fault;
@@ -36,13 +37,6 @@ const HISTORY: usize = 10;
 /// process is gone by then, and an allocator may keep some of it.
 const GROWTH_BYTES_MAX: u64 = 192 << 20;
 
-/// What is asked for.
-pub(crate) struct Options {
-    pub(crate) seed: u64,
-    /// Zero: every trouble once.
-    pub(crate) time: Duration,
-}
-
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Trouble {
     Proxy(Fault),
@@ -62,7 +56,7 @@ struct Course {
     dice: Dice,
     /// The last troubles, and when they began.
     history: Vec<(Duration, Trouble)>,
-    /// After each round.
+    /// After each round: what is made once is made within the first one, which by itself tells nothing.
     memory: Vec<u64>,
 }
 

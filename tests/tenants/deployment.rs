@@ -80,8 +80,7 @@ const BASE: Plan = Plan {
     generation_ttl: 200,
 };
 
-/// All that run beside each other. In each store there are some that differ in the prefix only, and some that
-/// differ in the key secret only.
+/// All that run beside each other. Some in one store differ in the prefix only, or in the key secret only.
 pub(crate) const PLANS: [Plan; 10] = [
     Plan { name: "memory", ..BASE },
     Plan { name: "memory, other prefix", prefix: "hush-a", generation_ttl: 0, ..BASE },

@@ -47,8 +47,9 @@ impl Scene {
         deployments: Vec<Deployment>,
         (seed, held_back): (u64, Duration),
     ) -> Self {
-        let stage = |deployment| Stage { deployment, truth: Truth::new(&population, held_back) };
-        let stages = deployments.into_iter().map(stage).collect();
+        let stage =
+            |(number, deployment)| Stage { deployment, truth: Truth::new(&population, number, held_back) };
+        let stages = deployments.into_iter().enumerate().map(stage).collect();
         Self { world, tally, population, stages, seed }
     }
 

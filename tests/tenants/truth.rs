@@ -26,6 +26,8 @@ const COUNTER_START: u64 = 1 << 44;
 const COUNTER_UNIT: u64 = 1_000_003;
 
 pub(crate) struct Truth {
+    /// The deployment's number.
+    stage: usize,
     tickets: Mutex<Tickets>,
     /// For each node of the population, and for each place.
     nodes: Vec<Mutex<Floor>>,
@@ -136,9 +138,10 @@ pub(crate) struct Fetch {
 
 impl Truth {
     /// `held_back`: how long a server or the network may hold a request back before it is carried out.
-    pub(crate) fn new(population: &Population, held_back: Duration) -> Self {
+    pub(crate) fn new(population: &Population, stage: usize, held_back: Duration) -> Self {
         let spots = population.places.len() * KEYS;
         Self {
+            stage,
             tickets: Mutex::default(),
             nodes: population.nodes.iter().map(|_| Mutex::default()).collect(),
             places: population.places.iter().map(|_| Mutex::default()).collect(),
@@ -217,19 +220,28 @@ impl Truth {
     }
 
     /// What a counter begins with.
-    pub(crate) fn counter_start(spot: Spot) -> u64 {
-        COUNTER_START + spot.index() as u64
+    pub(crate) fn counter_start(&self, spot: Spot) -> u64 {
+        COUNTER_START + self.counter_number(spot)
+    }
+
+    fn counter_unit(&self, spot: Spot) -> u64 {
+        COUNTER_UNIT + 2 * self.counter_number(spot)
+    }
+
+    /// Of all counters of all deployments.
+    fn counter_number(&self, spot: Spot) -> u64 {
+        (self.stage * self.counters.len() + spot.index()) as u64
     }
 
     /// Some steps of a counter's own, which count from now on.
     pub(crate) fn add(&self, spot: Spot, dice: &mut Dice) -> u64 {
-        let delta = counter_unit(spot) * dice.between(1, 9);
+        let delta = self.counter_unit(spot) * dice.between(1, 9);
         self.counters[spot.index()].added.fetch_add(delta, SeqCst);
         delta
     }
 
     pub(crate) fn take(&self, spot: Spot, dice: &mut Dice) -> u64 {
-        let delta = counter_unit(spot) * dice.between(1, 9);
+        let delta = self.counter_unit(spot) * dice.between(1, 9);
         self.counters[spot.index()].taken.fetch_add(delta, SeqCst);
         delta
     }
@@ -237,7 +249,7 @@ impl Truth {
     /// Whether a counter can stand there: a whole number of its own steps away from its beginning, and no
     /// further than its owner has ever gone.
     pub(crate) fn check_counter(&self, spot: Spot, number: u64) -> Result<(), String> {
-        let (start, unit) = (Self::counter_start(spot), counter_unit(spot));
+        let (start, unit) = (self.counter_start(spot), self.counter_unit(spot));
         let counter = &self.counters[spot.index()];
         let (added, taken) = (counter.added.load(SeqCst), counter.taken.load(SeqCst));
         let is_own = number.abs_diff(start).is_multiple_of(unit);
@@ -296,17 +308,13 @@ impl Truth {
     }
 }
 
-fn counter_unit(spot: Spot) -> u64 {
-    COUNTER_UNIT + 2 * spot.index() as u64
-}
-
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether what must not be would be noticed.
 pub(crate) fn can_tell(population: &Population) -> bool {
-    let truth = Truth::new(population, Duration::ZERO);
+    let [truth, elsewhere] = [0, 1].map(|stage| Truth::new(population, stage, Duration::ZERO));
     let mut dice = Dice::new(1, 1);
     let [first, second] = [Spot { place: 1, key: 0 }, Spot { place: 2, key: 0 }];
 
@@ -321,13 +329,15 @@ pub(crate) fn can_tell(population: &Population) -> bool {
         && truth.was_given_out(before)
         && !truth.was_given_out(flying.number + 1);
 
-    let start = Truth::counter_start(first);
+    let start = truth.counter_start(first);
     let (ours, theirs) = (truth.add(first, &mut dice), truth.add(second, &mut dice));
     let counters = truth.check_counter(first, start).is_ok()
         && truth.check_counter(first, start + ours).is_ok()
         && truth.check_counter(first, start + theirs).is_err()
-        && truth.check_counter(first, start + ours + counter_unit(first)).is_err()
-        && truth.check_counter(first, Truth::counter_start(second)).is_err();
+        && truth.check_counter(first, start + ours + truth.counter_unit(first)).is_err()
+        && truth.check_counter(first, truth.counter_start(second)).is_err()
+        && truth.check_counter(first, elsewhere.counter_start(first)).is_err()
+        && truth.check_counter(first, start + elsewhere.counter_unit(first)).is_err();
 
     let alone = truth.fetch_begins(first);
     let is_alone = truth.fetch_ends(first, alone);

@@ -17,7 +17,7 @@ pub(super) const MAX_TTL: u32 = 100;
 /// A partition's name, and a namespace.
 pub(super) type Place = (&'static str, Option<String>);
 
-/// Which partitions a guest may open; `None`: there is none.
+/// Which partitions a guest may open, or how it is refused.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rights {
     /// Of `default`, `stack`, `session` and `service`.

@@ -16,9 +16,11 @@ fn main() {
             "get" => drop(cache.get::<i64>("k").expect("get")),
             "set" => cache.set_bytes("large", &large, Ttl::minutes(1)).expect("set"),
             "count" => drop(cache.counter("count").increment(1).expect("increment")),
-            "clear" => drop(cache.namespace("cleared").and_then(|named| named.clear())),
+            "clear" => cache.namespace("cleared").and_then(|named| named.clear()).expect("clear"),
             "open" => drop(session_cache().expect("a session")),
-            "fetch" => drop(cache.fetch::<i64>("fetched", FetchOptions::new().wait(Duration::ZERO))),
+            "fetch" => {
+                drop(cache.fetch::<i64>("fetched", FetchOptions::new().wait(Duration::ZERO)).expect("fetch"))
+            }
             "name" => drop(cache.namespace(&format!("name {number}")).expect("it opens")),
             "name and get" => {
                 let named = cache.namespace(&format!("name {number}")).expect("it opens");
