@@ -154,7 +154,7 @@ impl Error {
         matches!(self.kind, ErrorKind::TooManyHandles { .. })
     }
 
-    /// The cache could not be reached; nothing was changed.
+    /// The cache could not be reached, or the stack has too much in its own queue; nothing was changed.
     pub fn is_unavailable(&self) -> bool {
         self.kind == ErrorKind::Unavailable
     }

@@ -51,7 +51,8 @@ impl InvocationLimits {
         self
     }
 
-    /// Caches and fills that the guest has at the same time. More than 1024 has no effect.
+    /// Caches and fills that the guest has at the same time; a cache counts for as long as a fill of it does.
+    /// More than 1024 has no effect.
     #[must_use]
     pub const fn handles(mut self, handles: NonZeroU32) -> Self {
         self.handles = Some(handles);
@@ -59,7 +60,8 @@ impl InvocationLimits {
     }
 
     /// Wall time, from when the [`CacheCtx`](crate::CacheCtx) was built. It ends what the guest does with the
-    /// cache, a wait for another caller's fill included; what it computes itself, the embedder ends.
+    /// cache, a wait for another caller's fill included, but for what was sent already, which has its own
+    /// time; what it computes itself, the embedder ends.
     #[must_use]
     pub const fn time(mut self, time: Duration) -> Self {
         self.time = Some(time);

@@ -119,12 +119,12 @@ pub const DISCOVERY_BYTES_MAX: usize = 128 * 1024;
 /// Failures in a row after which a server counts as down: one can be chance, and two a restart.
 pub const BREAKER_FAILURES: u32 = 3;
 
-/// Bytes of a stored value from which on it is large, and goes over a connection of its own kind. Smaller ones
-/// take less time on the wire than waking somebody does.
+/// Bytes of a stored value from which on it is large, and goes over a connection of its own kind. Smaller
+/// ones take less time on the wire than waking somebody does.
 pub const LARGE_BYTES: usize = 32 * 1024;
 
-/// Operations of a host that are at one server at the same time (and as many about large values): each key of a
-/// batch is one, and each 32 KiB that are written. Requests that leave together cost the least; beyond this
+/// Operations of a host that are at one server at the same time (and as many about large values): each key of
+/// a batch is one, and each 32 KiB that are written. Requests that leave together cost the least; beyond this
 /// many, more bring nothing.
 pub const SERVER_SLOTS: usize = 256;
 

@@ -22,7 +22,8 @@ pub struct Stats {
     pub busy: u64,
     /// Entries that were found and could not be opened, which counts as a miss: by reason.
     pub unopened: Vec<(&'static str, u64)>,
-    /// Operations that failed because the backend could not be reached, or did not answer.
+    /// Operations that failed because the backend could not be reached or did not answer, or their turn did
+    /// not come in time.
     pub failures: u64,
     /// Operations that were refused because a stack had used its quota up, or an invocation its limits.
     pub refused: u64,

@@ -1,6 +1,7 @@
 //! The threat model: one test for each threat, named after it. README's table has the same names.
 //!
-//! Each is a short attack of its kind, with what it ends in. The suites beside it try much more: `hostile`, `faults`, `secrecy`, `fleet`, and the cross-tenant checker.
+//! Each is a short attack of its kind, with what it ends in. The suites beside it try much more: `hostile`,
+//! `faults`, `secrecy`, `fleet`, and the cross-tenant checker.
 
 use std::sync::Arc;
 use std::time::Duration;

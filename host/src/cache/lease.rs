@@ -21,8 +21,8 @@ pub(super) struct Lease {
 }
 
 impl Lease {
-    /// Gives it back, whose owner is gone. A stack has few of that at once: an instance that is ended may leave
-    /// a thousand fills, which must not fill the connections, or hold up another stack's.
+    /// Gives it back, whose owner is gone. A stack has few of that at once: an instance that is ended may
+    /// leave a thousand fills, which must not fill the connections, or hold up another stack's.
     pub(super) async fn give_back(self, backend: &dyn Backend, account: &Account) {
         // It is never closed.
         let _one_of_few = account.give_backs.acquire().await;
