@@ -235,7 +235,7 @@ async fn does_engine_work(engine: &Engine, keys: usize) -> bool {
 /// They have connections of their own.
 async fn do_large_values_work(engine: &Engine, keys: &[StorageKey]) -> bool {
     for key in keys {
-        let large = bytes(vec![0; LARGE_BYTES].into());
+        let large = bytes(vec![0; LARGE_BYTES]);
         let stored = engine.store(key, large, Lifetime::UntilEvicted, Condition::Always).await;
         let found = engine.get(key).await;
         if stored.is_err() || !found.is_ok_and(|found| found.is_some()) {
