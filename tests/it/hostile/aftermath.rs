@@ -24,8 +24,8 @@ pub(super) type Running<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 pub(super) const BOTH: &[Kind] = &[Kind::Memory, Kind::Memcached];
 
 /// How much longer an operation may take afterwards, as a factor. Machines are noisy, and what an attack
-/// would leave behind on its host (a queue, a lock that is held) costs far more. A loop that goes on is a task
-/// that is left.
+/// would leave behind on its host (a queue, a lock that is held) costs far more. A loop that goes on is a
+/// task that is left.
 const SLOWER_MAX: u32 = 3;
 
 /// How often a host that seems to be slower is measured again.
