@@ -32,7 +32,7 @@ const TURNS: usize = 5;
 /// Until a flood has built up.
 const WARM_UP: Duration = Duration::from_millis(500);
 
-/// For longer than stacks count as competing after they have.
+/// For longer than a quiet stack counts as there after it was.
 const CALM: Duration = Duration::from_secs(11);
 
 const VALUE: [u8; 100] = [7; 100];
@@ -55,7 +55,7 @@ fn main() {
         }
         println!("\n| stacks | callers of each | gets a second | p50 us | p99 us |\n|--:|--:|--:|--:|--:|");
         for (stacks, callers) in [(1, 256), (16, 16), (1, 64), (16, 4)] {
-            // Until what has competed no longer counts.
+            // Until none of those before counts as quiet.
             tokio::time::sleep(CALM).await;
             together(&cache, stacks, callers).await;
         }
