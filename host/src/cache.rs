@@ -31,6 +31,7 @@ use crate::key::{KeyDeriver, PartitionKey, Place};
 use crate::quota::{Account, Accounts};
 use crate::recent::{Recent, Recorder};
 use crate::scope::{Namespace, Partition, Scope};
+use crate::stored::StorageKey;
 use crate::telemetry::{Stats, Telemetry};
 use crate::turns::Turns;
 
@@ -68,8 +69,10 @@ struct Shared {
     deriver: KeyDeriver,
     generations: Generations,
     telemetry: Telemetry,
-    /// Between callers of this host who change one sealed counter.
-    turns: Turns,
+    /// Between callers of one stack, by its flow's number, who change one sealed counter.
+    own_turns: Turns<(u64, StorageKey)>,
+    /// Between stacks who change one.
+    turns: Turns<StorageKey>,
     /// What each stack has used.
     accounts: Accounts,
     /// Who is next at each server, where there are any.
@@ -167,7 +170,7 @@ impl Cache {
         let generations =
             Generations::new(backend.clone(), deriver.clone(), Clock::system(), config.generation_ttl);
         let telemetry = Telemetry::default();
-        let turns = Turns::new();
+        let (own_turns, turns) = (Turns::new(), Turns::new());
         let flights = Arc::new(Flights::new());
         let accounts = Accounts::new(config.quotas.clone(), config.value_bytes_max, Clock::system());
         // In this process there is nothing to queue for.
@@ -179,6 +182,7 @@ impl Cache {
             deriver,
             generations,
             telemetry,
+            own_turns,
             turns,
             accounts,
             fair,
@@ -372,3 +376,6 @@ fn server_options(config: &Config, codec: &Codec) -> Result<Option<MemcachedOpti
         tls: config.transport.tls()?,
     }))
 }
+
+#[cfg(test)]
+mod tests;

@@ -88,6 +88,11 @@ impl Flow {
         Self(Arc::new(UnderWay { number: FLOWS.fetch_add(1, Relaxed), all: AtomicUsize::new(0), taken }))
     }
 
+    /// Which flow it is, of all that this process has had.
+    pub(crate) fn number(&self) -> u64 {
+        self.0.number
+    }
+
     /// How many slots of a gate it may have while there is a quiet stack: all as long as it is quiet itself,
     /// and the fewer the more it has in the queue.
     fn slots(&self) -> usize {

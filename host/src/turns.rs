@@ -5,28 +5,30 @@
 //! hosts don't take part. Nor do other keys: who shares no key with others never waits for them.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
-use crate::stored::StorageKey;
-
 /// In how many parts the keys are kept, so that threads seldom meet.
 const SHARDS: usize = 64;
 
-type Shard = Mutex<HashMap<StorageKey, Arc<AsyncMutex<()>>>>;
+type Shard<K> = Mutex<HashMap<K, Arc<AsyncMutex<()>>>>;
 
 /// Who is at work on which keys. Only keys that somebody is at work on are kept.
-pub(crate) struct Turns([Shard; SHARDS]);
+pub(crate) struct Turns<K> {
+    shards: [Shard<K>; SHARDS],
+    hasher: RandomState,
+}
 
-impl Turns {
+impl<K: Copy + Eq + Hash> Turns<K> {
     pub(crate) fn new() -> Self {
-        Self(std::array::from_fn(|_| Shard::default()))
+        Self { shards: std::array::from_fn(|_| Shard::default()), hasher: RandomState::new() }
     }
 
     /// Waits for the key's turn, which ends when what is answered is dropped.
-    pub(crate) async fn take(&self, key: &StorageKey) -> Turn<'_> {
-        let shard = &self.0[shard_of(key)];
+    pub(crate) async fn take(&self, key: &K) -> Turn<'_, K> {
+        let shard = &self.shards[self.hasher.hash_one(key) as usize % SHARDS];
         let lock = Arc::clone(lock(shard).entry(*key).or_default());
         // Made before it waits, so that one that goes away meanwhile leaves nothing behind.
         let mut turn = Turn { shard, key: *key, lock: Some(Arc::clone(&lock)), guard: None };
@@ -35,24 +37,19 @@ impl Turns {
     }
 }
 
-/// A storage key ends in a keyed hash, six bits a character: two of them are evenly spread.
-fn shard_of(key: &StorageKey) -> usize {
-    key.as_bytes().iter().rev().take(2).fold(0, |sum, byte| sum * 31 + usize::from(*byte)) % SHARDS
-}
-
-fn lock(shard: &Shard) -> MutexGuard<'_, HashMap<StorageKey, Arc<AsyncMutex<()>>>> {
+fn lock<K>(shard: &Shard<K>) -> MutexGuard<'_, HashMap<K, Arc<AsyncMutex<()>>>> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One caller's turn, or its place in the queue for it.
-pub(crate) struct Turn<'a> {
-    shard: &'a Shard,
-    key: StorageKey,
+pub(crate) struct Turn<'a, K: Copy + Eq + Hash> {
+    shard: &'a Shard<K>,
+    key: K,
     lock: Option<Arc<AsyncMutex<()>>>,
     guard: Option<OwnedMutexGuard<()>>,
 }
 
-impl Drop for Turn<'_> {
+impl<K: Copy + Eq + Hash> Drop for Turn<'_, K> {
     fn drop(&mut self) {
         self.guard = None;
         let mut shard = lock(self.shard);
@@ -68,28 +65,23 @@ impl Drop for Turn<'_> {
 mod tests {
     use super::*;
 
-    fn key(number: u32) -> StorageKey {
-        StorageKey::parse(&format!("turns:{number:032}")).expect("of the right form")
-    }
-
-    fn kept(turns: &Turns) -> usize {
-        turns.0.iter().map(|shard| lock(shard).len()).sum()
+    fn kept(turns: &Turns<u32>) -> usize {
+        turns.shards.iter().map(|shard| lock(shard).len()).sum()
     }
 
     #[tokio::test]
     async fn one_key_has_one_turn_at_a_time_and_others_have_their_own() {
         let turns = Turns::new();
-        let first = turns.take(&key(1)).await;
+        let first = turns.take(&1).await;
         let others: Vec<_> = futures_util::future::join_all((2..1000).map(|number| {
             let turns = &turns;
-            async move { turns.take(&key(number)).await }
+            async move { turns.take(&number).await }
         }))
         .await;
-        let key_1 = key(1);
-        let mut second = Box::pin(turns.take(&key_1));
+        let mut second = Box::pin(turns.take(&1));
         assert!(futures_util::poll!(&mut second).is_pending());
         drop((first, others, second));
-        turns.take(&key(1)).await;
+        turns.take(&1).await;
         assert_eq!(kept(&turns), 0);
     }
 
@@ -105,12 +97,12 @@ mod tests {
                         let number = (task + round) % 4;
                         if task % 8 == 0 {
                             // One that gives up.
-                            let key = key(number as u32);
+                            let key = number as u32;
                             let taken = turns.take(&key);
                             let _ = tokio::time::timeout(std::time::Duration::ZERO, taken).await;
                             continue;
                         }
-                        let _turn = turns.take(&key(number as u32)).await;
+                        let _turn = turns.take(&(number as u32)).await;
                         let before = *counts[number].lock().expect("nobody panics");
                         tokio::task::yield_now().await;
                         *counts[number].lock().expect("nobody panics") = before + 1;

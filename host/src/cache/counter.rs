@@ -9,6 +9,7 @@ use crate::limits::SWAP_ATTEMPTS_MAX;
 use crate::recent::Asked;
 use crate::stored::{Kind, StorageKey};
 use crate::ttl::Lifetime;
+use crate::turns::Turn;
 use crate::value::Value;
 
 /// What a counter counts as in bytes written.
@@ -58,8 +59,8 @@ impl ScopedCache {
             let key = keys.storage_key(key);
             let is_sealed = self.0.shared.codec.is_encrypting();
             // Before the slot: who waits for other callers must not hold one.
-            let _first = match is_sealed {
-                true => Some(self.0.shared.turns.take(&key).await),
+            let _turns = match is_sealed {
+                true => Some(self.turns(&key).await),
                 false => None,
             };
             for _ in 0..SWAP_ATTEMPTS_MAX {
@@ -77,6 +78,18 @@ impl ScopedCache {
             Err(ErrorKind::Unavailable.into())
         })
         .await
+    }
+
+    /// Waits for a sealed counter's turns: among the callers of the stack first, and then among stacks. So
+    /// one with thousands of callers is one of those who wait, and not thousands.
+    ///
+    /// Whoever has the second turn may be held back at the server's gate, for the rest that its stack does.
+    /// Nobody else waits long for that: without the turn, the version alone sees to it that nothing is lost.
+    async fn turns(&self, key: &StorageKey) -> (Turn<'_, (u64, StorageKey)>, Option<Turn<'_, StorageKey>>) {
+        let shared = &self.0.shared;
+        let own = shared.own_turns.take(&(self.0.account.flow.number(), *key)).await;
+        let first = tokio::time::timeout(shared.patience(), shared.turns.take(key)).await.ok();
+        (own, first)
     }
 
     /// One attempt where the backend counts; `None` where somebody else was faster.
@@ -142,3 +155,6 @@ impl ScopedCache {
         Ok((outcome == StoreOutcome::Stored).then_some(number.unsigned_abs()))
     }
 }
+
+#[cfg(test)]
+mod tests;

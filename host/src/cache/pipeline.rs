@@ -128,8 +128,8 @@ impl ScopedCache {
         }
         // They are kept on several servers, of which that one may hang, and other stacks may wait for them as
         // well: if the turn does not come soon, they are asked for out of turn.
-        let patience = self.0.shared.time.map_or(Duration::MAX, |time| time / 16);
-        let _turn = tokio::time::timeout(patience, self.turn(self.0.lineage.own_key(), 0)).await;
+        let _turn =
+            tokio::time::timeout(self.0.shared.patience(), self.turn(self.0.lineage.own_key(), 0)).await;
         let numbers = generations.refresh(&self.0.lineage).await;
         numbers.map_err(|error| Error::from(error).nothing_changed())
     }
@@ -175,6 +175,11 @@ impl Shared {
                 .unwrap_or_else(|_| Err(ErrorKind::TimedOut.into())),
         };
         outcome.inspect_err(|error| self.telemetry.failed(error))
+    }
+
+    /// How long to wait for a turn that others may hold up, where it only saves work.
+    pub(super) fn patience(&self) -> Duration {
+        self.time.map_or(Duration::MAX, |time| time / 16)
     }
 
     pub(super) fn check_value(&self, value: &Value) -> Result<(), Error> {

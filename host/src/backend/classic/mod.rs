@@ -65,7 +65,7 @@ use crate::turns::Turns;
 pub struct Classic {
     pool: Pool,
     /// Between callers of this host who change the same key.
-    turns: Turns,
+    turns: Turns<StorageKey>,
 }
 
 impl Classic {

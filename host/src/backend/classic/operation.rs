@@ -28,7 +28,7 @@ const KEYS_AT_ONCE_MAX: usize = 100;
 #[derive(Clone, Copy)]
 pub(super) struct Operation<'a> {
     pool: &'a Pool,
-    turns: &'a Turns,
+    turns: &'a Turns<StorageKey>,
     deadline: Instant,
 }
 
@@ -61,7 +61,7 @@ enum Change<T> {
 }
 
 impl<'a> Operation<'a> {
-    pub(super) fn new(pool: &'a Pool, turns: &'a Turns) -> Self {
+    pub(super) fn new(pool: &'a Pool, turns: &'a Turns<StorageKey>) -> Self {
         Self { pool, turns, deadline: Instant::now() + pool.options().timeout }
     }
 
@@ -315,7 +315,7 @@ impl<'a> Operation<'a> {
         self.pool.take_new(self.deadline).await.map_err(unread)
     }
 
-    async fn turn(&self, key: &StorageKey) -> Result<Turn<'a>, Error> {
+    async fn turn(&self, key: &StorageKey) -> Result<Turn<'a, StorageKey>, Error> {
         let turn = timeout_at(self.deadline, self.turns.take(key)).await;
         turn.map_err(|_| unavailable("too many callers change the same entry"))
     }

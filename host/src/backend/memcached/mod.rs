@@ -124,7 +124,7 @@ pub struct Memcached {
     options: Arc<MemcachedOptions>,
     ring: RwLock<Arc<Ring>>,
     /// Between callers of this host who count with the same key.
-    turns: Turns,
+    turns: Turns<StorageKey>,
 }
 
 /// What a server says of itself: see [`Memcached::report`].

@@ -2,13 +2,10 @@
 
 mod bounds;
 mod interleavings;
-mod slow;
 
-use std::collections::HashMap;
-
-use self::slow::{Slow, WAY};
 use super::*;
 use crate::cache::Cache;
+use crate::cache::tests::slow::{Slow, WAY, config};
 use crate::config::{Config, OnUnavailable};
 use crate::scope::Partition;
 
@@ -19,10 +16,6 @@ const LEASE: Duration = Duration::from_secs(10);
 
 /// Nobody here asks for less than this.
 const WAIT: Duration = Duration::from_secs(5);
-
-fn config() -> Config {
-    Config::new().ttl_jitter_percent(0).expect("allowed")
-}
 
 fn acme(cache: &Cache) -> ScopedCache {
     let partition = Partition::service("fx").and_then(|service| service.stack("acme"));

@@ -9,7 +9,7 @@ async fn no_operation_takes_longer_than_one_may_whatever_it_waits_for() {
     const TIME: Duration = Duration::from_secs(1);
     for name in ["abandon", "complete", "clear", "an operator's clear", "get", "fetch", "increment"] {
         let slow = Slow::new(1);
-        let host = slow.host_within(TIME);
+        let host = slow.host_within(config(), TIME);
         let cache = acme(&host);
         let mut fill = vacant(&cache).await;
         slow.fall_silent();

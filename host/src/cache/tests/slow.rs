@@ -1,26 +1,32 @@
 //! The in-process backend as if it were far away: every request and every reply takes its time, in tokio's
 //! virtual time, which its lifetimes follow.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
-use super::*;
-use crate::backend::{self, Backend, Begun, Memory, Step, Versioned};
+use crate::backend::{self, Backend, Begun, Condition, Memory, Step, StoreOutcome, Versioned};
 use crate::cache::{Cache, codec};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::stored::Stored;
+use crate::stored::{StorageKey, Stored};
 use crate::ttl::Lifetime;
 
 /// How long a request or a reply takes at most.
-pub(super) const WAY: Duration = Duration::from_millis(20);
+pub(crate) const WAY: Duration = Duration::from_millis(20);
+
+/// Settings without chance.
+pub(crate) fn config() -> Config {
+    Config::new().ttl_jitter_percent(0).expect("allowed")
+}
 
 /// A backend that answers late.
-pub(super) struct Slow {
+pub(crate) struct Slow {
     memory: Memory,
     clock: Clock,
     begun: Instant,
@@ -38,7 +44,7 @@ struct State {
 }
 
 impl Slow {
-    pub(super) fn new(seed: u64) -> Arc<Self> {
+    pub(crate) fn new(seed: u64) -> Arc<Self> {
         let clock = Clock::manual();
         let memory = Memory::new(16 << 20, clock.clone());
         let dice = StdRng::seed_from_u64(seed);
@@ -48,29 +54,29 @@ impl Slow {
     }
 
     /// A host on it.
-    pub(super) fn host(self: &Arc<Self>, config: Config) -> Cache {
+    pub(crate) fn host(self: &Arc<Self>, config: Config) -> Cache {
         Cache::with_backend(config, Arc::clone(self) as Arc<dyn Backend>).expect("settings that go together")
     }
 
     /// A host on it whose operations have this time, and which queues.
-    pub(super) fn host_within(self: &Arc<Self>, time: Duration) -> Cache {
-        let config = config().timeout(time).expect("allowed");
+    pub(crate) fn host_within(self: &Arc<Self>, config: Config, time: Duration) -> Cache {
+        let config = config.timeout(time).expect("allowed");
         let codec = codec(&config).expect("settings that go together");
         Cache::assemble(config, codec, (Arc::clone(self) as Arc<dyn Backend>, None), None, Some(time))
     }
 
     /// Nothing is answered any more.
-    pub(super) fn fall_silent(&self) {
+    pub(crate) fn fall_silent(&self) {
         self.state.lock().expect("no panic").is_silent = true;
     }
 
     /// Whether it can't be reached, from now on.
-    pub(super) fn fail(&self, is_down: bool) {
+    pub(crate) fn fail(&self, is_down: bool) {
         self.state.lock().expect("no panic").is_down = is_down;
     }
 
     /// What a fill of any other key would be begun on can't be reached, from now on.
-    pub(super) fn fail_all_but(&self, key: StorageKey) {
+    pub(crate) fn fail_all_but(&self, key: StorageKey) {
         self.state.lock().expect("no panic").only = Some(key);
     }
 

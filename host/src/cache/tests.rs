@@ -1,0 +1,3 @@
+//! What the tests of the cache stand on.
+
+pub(super) mod slow;
