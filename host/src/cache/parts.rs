@@ -71,7 +71,7 @@ impl ScopedCache {
         }));
         let mut found: Vec<_> = keys.iter().map(|_| None).collect();
         let mut failure = None;
-        let mut too_large: Option<Error> = None;
+        let mut refused: Option<Error> = None;
         let mut is_any_answered = false;
         for (part, answer) in parts.iter().zip(answers.await) {
             match answer {
@@ -79,17 +79,15 @@ impl ScopedCache {
                     is_any_answered = true;
                     part.indices.iter().zip(entries).for_each(|(index, entry)| found[*index] = entry);
                 }
-                Err(error) => match (error.nothing_changed(), too_large.take()) {
-                    (error, least) if error.is_unavailable() => (failure, too_large) = (Some(error), least),
+                Err(error) => match (error.nothing_changed(), refused.take()) {
+                    (error, least) if error.is_unavailable() => (failure, refused) = (Some(error), least),
                     // Each says how far it got; what fits for sure is the least of it.
-                    (error, Some(least)) if least.limit_keys() <= error.limit_keys() => {
-                        too_large = Some(least)
-                    }
-                    (error, _) => too_large = Some(error),
+                    (error, Some(least)) if least.limit_keys() <= error.limit_keys() => refused = Some(least),
+                    (error, _) => refused = Some(error),
                 },
             }
         }
-        if let Some(error) = too_large {
+        if let Some(error) = refused {
             return Err(error);
         }
         match failure {
