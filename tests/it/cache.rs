@@ -1,5 +1,5 @@
 //! Guests of the suite `cache`: the operations, as an extension author meets them.
 
-use crate::harness::passes;
+use crate::kinds::passes;
 
 crate::guests::foreach_cache!(passes);

@@ -1,5 +1,5 @@
 //! Guests of the suite `fetch`: reading a value, or the right to compute it.
 
-use crate::harness::passes;
+use crate::kinds::passes;
 
 crate::guests::foreach_fetch!(passes);

@@ -5,7 +5,8 @@ use std::time::Duration;
 use strongroom_host::backend::Protocol;
 use strongroom_host::{Config, Fetched, Partition};
 
-use crate::harness::{Host, Invocation, connect, has_test, hosts, noise, passes};
+use crate::harness::{Host, Invocation, connect, noise};
+use crate::kinds::{has_test, hosts, passes};
 use crate::memcached::Memcached;
 
 crate::guests::foreach_fills!(has_test);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
-use strongroom_host::backend::{Backend, Memory, Protocol};
+use strongroom_host::backend::{Backend, Memory};
 use strongroom_host::{Cache, CacheCtx, CacheCtxView, CacheView, Clock, Config, Grants};
 use wasmtime::component::{Component, InstancePre, Linker, ResourceTable};
 use wasmtime::{Engine, Store, StoreLimits, StoreLimitsBuilder};
@@ -59,6 +59,7 @@ pub(crate) struct Invocation<'a> {
     pub(crate) service: &'a str,
     pub(crate) stack: Option<&'a str>,
     pub(crate) session: Option<&'a str>,
+    pub(crate) issue: Option<&'a str>,
     pub(crate) grants: Grants,
     pub(crate) arguments: Vec<&'a str>,
     /// When the guest is stopped. Without one it has to end by itself.
@@ -71,6 +72,7 @@ impl Default for Invocation<'_> {
             service: "tests",
             stack: Some("acme"),
             session: Some("9f2"),
+            issue: None,
             grants: Grants::default(),
             arguments: Vec::new(),
             deadline: None,
@@ -246,88 +248,6 @@ pub(crate) async fn connect_as_configured(config: Config, server: &Memcached) ->
     Cache::connect(config.expect("a valid address")).await.expect("settings that go together")
 }
 
-/// Which backend a host has, and how.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Kind {
-    Memory,
-    MemoryEncrypted,
-    Memcached,
-    MemcachedEncrypted,
-    MemcachedClassic,
-}
-
-impl Kind {
-    pub(crate) const ALL: [Self; 5] = [
-        Self::Memory,
-        Self::MemoryEncrypted,
-        Self::Memcached,
-        Self::MemcachedEncrypted,
-        Self::MemcachedClassic,
-    ];
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Memory => "memory",
-            Self::MemoryEncrypted => "memory, encrypted",
-            Self::Memcached => "memcached",
-            Self::MemcachedEncrypted => "memcached, encrypted",
-            Self::MemcachedClassic => "memcached, classic",
-        }
-    }
-
-    /// A host of this kind, which is otherwise configured as asked.
-    pub(crate) async fn host(self, config: Config) -> Host {
-        let encrypted =
-            |config: Config| config.encryption_key(&format!("base64:{}=", "A".repeat(43))).expect("a key");
-        match self {
-            Self::Memory => Host::on_memory(config),
-            Self::MemoryEncrypted => Host::on_memory(encrypted(config)),
-            Self::Memcached => Host::on_memcached(config).await,
-            Self::MemcachedEncrypted => Host::on_memcached(encrypted(config)).await,
-            Self::MemcachedClassic => Host::on_memcached(config.protocol(Protocol::Classic)).await,
-        }
-    }
-}
-
-/// Hosts of both backends, plain and encrypted, by what they are.
-pub(crate) async fn hosts() -> Vec<(&'static str, Host)> {
-    let mut hosts = Vec::new();
-    for kind in Kind::ALL {
-        hosts.push((kind.name(), kind.host(Config::new()).await));
-    }
-    hosts
-}
-
-/// Runs a guest on all of them, and expects it to end well.
-pub(crate) async fn passes_on_both(guest: &str) {
-    for (name, host) in &hosts().await {
-        let ended = host.run(guest, Invocation::default()).await;
-        assert!(ended.failure.is_none(), "{guest} on {name}: {}", ended.failure.unwrap_or_default());
-    }
-}
-
-/// A test that runs the guest of its name and expects it to end well.
-macro_rules! passes {
-    ($name:ident) => {
-        #[tokio::test(flavor = "multi_thread")]
-        async fn $name() {
-            $crate::harness::passes_on_both(stringify!($name)).await;
-        }
-    };
-}
-
-/// Fails to compile where there is no test of the guest's name.
-macro_rules! has_test {
-    ($name:ident) => {
-        const _: fn() = || {
-            #[expect(unused_imports, reason = "named, so that it must exist")]
-            use self::$name as _;
-        };
-    };
-}
-
-pub(crate) use {has_test, passes};
-
 fn context(cache: &Cache, invocation: &Invocation<'_>) -> Result<CacheCtx, strongroom_host::Error> {
     let mut builder = CacheCtx::builder(cache).service(invocation.service).grants(invocation.grants);
     if let Some(stack) = invocation.stack {
@@ -335,6 +255,9 @@ fn context(cache: &Cache, invocation: &Invocation<'_>) -> Result<CacheCtx, stron
     }
     if let Some(session) = invocation.session {
         builder = builder.session(session);
+    }
+    if let Some(issue) = invocation.issue {
+        builder = builder.session_issue(issue);
     }
     builder.build()
 }

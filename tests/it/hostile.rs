@@ -27,7 +27,7 @@ use self::{
     amounts::tests::*, answers::tests::*, exports::tests::*, fills::tests::*, floods::tests::*,
     handles::tests::*, imports::tests::*, keys::tests::*,
 };
-use crate::harness::has_test;
+use crate::kinds::has_test;
 
 crate::guests::foreach_hostile!(has_test);
 crate::guests::foreach_wat!(has_test);

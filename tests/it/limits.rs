@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use strongroom_host::{Config, InvocationLimits, Quota};
 
-use crate::harness::{Host, Invocation, has_test, passes};
+use crate::harness::{Host, Invocation};
+use crate::kinds::{has_test, passes};
 
 crate::guests::foreach_limits!(has_test);
 
@@ -13,14 +14,14 @@ passes!(limits_a_value_of_two_mebibytes_and_no_more);
 passes!(limits_keys_and_namespaces_have_a_length);
 passes!(limits_batches_have_a_size);
 
+/// How a guest is stopped whose table of handles is full: the host's and wasmtime's own have the same size,
+/// and which is met first is wasmtime's business.
+pub(crate) const TABLE_IS_FULL: [&str; 2] =
+    ["store handle limit exceeded", "resource table has no free keys"];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn limits_too_many_handles_trap() {
-    // The host's table and wasmtime's own have the same size; which is met first is wasmtime's business.
-    traps(
-        "limits_too_many_handles_trap",
-        &["store handle limit exceeded", "resource table has no free keys"],
-    )
-    .await;
+    traps("limits_too_many_handles_trap", &TABLE_IS_FULL).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,8 @@ use std::time::Duration;
 use strongroom_host::Config;
 use tokio::task::JoinSet;
 
-use crate::harness::{Host, Invocation, has_test, hosts, passes};
+use crate::harness::{Host, Invocation};
+use crate::kinds::{has_test, hosts, passes};
 use crate::memcached::Memcached;
 
 crate::guests::foreach_macros!(has_test);

@@ -14,6 +14,8 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 // What the tests stand on.
 mod harness;
+mod kinds;
+mod own_process;
 mod memcached;
 #[expect(dead_code, reason = "the soak, which shares it, needs more of it")]
 mod dice;

@@ -8,11 +8,13 @@ use std::time::Duration;
 use strongroom_host::{Cache, Config, Fetched, Partition, ScopedCache, SwapOutcome, Value};
 use tokio::task::JoinSet;
 
-use crate::harness::connect;
-use crate::memcached::Memcached;
+use crate::kinds::{Kind, Storage};
 
 const KEY_1: &str = "base64:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 const KEY_2: &str = "base64:AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
+
+/// The keyring is each test's own.
+const BACKENDS: [Kind; 3] = [Kind::Memory, Kind::Memcached, Kind::MemcachedClassic];
 
 const HOSTS: usize = 3;
 const CALLERS_OF_A_HOST: usize = 3;
@@ -39,7 +41,7 @@ impl Host {
 }
 
 struct Fleet {
-    server: Memcached,
+    storage: Storage,
     hosts: [Host; HOSTS],
     is_over: AtomicBool,
     /// Which write of a key was the last, over all callers: no two values are the same.
@@ -52,10 +54,10 @@ fn open(cache: &Cache) -> ScopedCache {
     cache.open(&partition.expect("valid identifiers"), None).expect("opens")
 }
 
-async fn with_ring(server: &Memcached, current: &str, previous: &[&str]) -> Cache {
+async fn with_ring(storage: &Storage, current: &str, previous: &[&str]) -> Cache {
     let config = Config::new().encryption_key(current);
     let config = config.and_then(|config| config.previous_keys(previous.iter().copied()));
-    connect(config.expect("good keys"), server).await
+    storage.connect(config.expect("good keys")).await
 }
 
 fn busy(number: u64) -> String {
@@ -81,16 +83,16 @@ fn check(key: &str, found: Option<Value>) {
 
 impl Fleet {
     /// All hosts with the first key, and an entry under every key.
-    async fn start() -> Arc<Self> {
-        let server = Memcached::start();
+    async fn start(kind: Kind) -> Arc<Self> {
+        let storage = kind.storage();
         let mut hosts = Vec::new();
         for _ in 0..HOSTS {
-            let cache = Mutex::new(with_ring(&server, KEY_1, &[]).await);
+            let cache = Mutex::new(with_ring(&storage, KEY_1, &[]).await);
             hosts.push(Host { cache, rounds: AtomicU64::new(0) });
         }
         let hosts = hosts.try_into().unwrap_or_else(|_| panic!("as many as are made"));
         let (is_over, written, counted) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
-        let fleet = Self { server, hosts, is_over, written, counted };
+        let fleet = Self { storage, hosts, is_over, written, counted };
         let keys = (0..BUSY as u64).map(busy).chain((0..QUIET as u64).map(quiet));
         let first = fleet.hosts[0].scoped();
         for key in keys {
@@ -134,7 +136,7 @@ impl Fleet {
     /// Gives each host another ring, one after the other, with all hosts at work before, between and after.
     async fn roll_out(&self, current: &str, previous: &[&str], callers: &mut JoinSet<()>) {
         for host in &self.hosts {
-            let restarted = with_ring(&self.server, current, previous).await;
+            let restarted = with_ring(&self.storage, current, previous).await;
             *host.cache.lock().unwrap_or_else(PoisonError::into_inner) = restarted;
             let done = self.hosts.each_ref().map(|host| host.rounds.load(Ordering::Relaxed) + ROUNDS);
             let is_done = || {
@@ -165,7 +167,13 @@ impl Fleet {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_is_rotated_under_load_and_nothing_is_missed_until_it_is_dropped() {
-    let fleet = Fleet::start().await;
+    for kind in BACKENDS {
+        rotates(kind).await;
+    }
+}
+
+async fn rotates(kind: Kind) {
+    let fleet = Fleet::start(kind).await;
     let mut callers = JoinSet::new();
     for caller in 0..HOSTS * CALLERS_OF_A_HOST {
         let fleet = Arc::clone(&fleet);
@@ -187,7 +195,7 @@ async fn a_key_is_rotated_under_load_and_nothing_is_missed_until_it_is_dropped()
     }
     let counted = last.increment("counter", 0, 0, None).await.expect("a count");
     assert_eq!(counted, fleet.counted.load(Ordering::Relaxed), "no count was lost");
-    let dropped = with_ring(&fleet.server, KEY_2, &[]).await;
+    let dropped = with_ring(&fleet.storage, KEY_2, &[]).await;
     let cache = open(&dropped);
     for key in (0..BUSY as u64).map(busy) {
         check(&key, cache.get(&key).await.expect("a read"));
@@ -202,8 +210,14 @@ async fn a_key_is_rotated_under_load_and_nothing_is_missed_until_it_is_dropped()
 
 #[tokio::test]
 async fn a_host_that_was_left_out_of_a_rotation_misses_and_says_why() {
-    let server = Memcached::start();
-    let (ahead, behind) = (with_ring(&server, KEY_2, &[KEY_1]).await, with_ring(&server, KEY_1, &[]).await);
+    for kind in BACKENDS {
+        is_left_out(kind).await;
+    }
+}
+
+async fn is_left_out(kind: Kind) {
+    let storage = kind.storage();
+    let (ahead, behind) = (with_ring(&storage, KEY_2, &[KEY_1]).await, with_ring(&storage, KEY_1, &[]).await);
     open(&ahead).set("k", "v".into(), None).await.expect("set");
     assert_eq!(open(&behind).get("k").await.expect("a miss, no error"), None);
     assert_eq!(behind.stats().unopened, [("unknown_key", 1)]);

@@ -2,7 +2,8 @@
 
 use strongroom_host::{Config, Grants, Partition, Scope};
 
-use crate::harness::{Host, Invocation, has_test};
+use crate::harness::{Host, Invocation};
+use crate::kinds::has_test;
 
 crate::guests::foreach_scope!(has_test);
 

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use strongroom_host::{Cache, CacheCtx, Config, Partition, Scope, ScopedCache};
 
-use crate::harness::connect;
-use crate::memcached::Memcached;
+use crate::kinds::{Kind, Storage};
 
 /// For how long other hosts may go on with what they know.
 const GENERATION_TTL: Duration = Duration::from_millis(300);
@@ -24,16 +23,22 @@ fn open(cache: &Cache, issue: Option<&str>, namespace: Option<&str>) -> ScopedCa
     ctx.build().and_then(|ctx| ctx.open(Scope::Session, namespace)).expect("it is granted")
 }
 
-/// Two hosts at one server.
-async fn hosts(server: &Memcached) -> [Cache; 2] {
+/// Two hosts at one storage.
+async fn hosts(storage: &Storage) -> [Cache; 2] {
     let config = || Config::new().generation_ttl(GENERATION_TTL).expect("allowed");
-    [connect(config(), server).await, connect(config(), server).await]
+    [storage.connect(config()).await, storage.connect(config()).await]
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_has_ended_is_gone_everywhere_within_the_generation_time() {
-    let server = Memcached::start();
-    let hosts = hosts(&server).await;
+    for kind in Kind::ALL {
+        ends_everywhere(kind).await;
+    }
+}
+
+async fn ends_everywhere(kind: Kind) {
+    let storage = kind.storage();
+    let hosts = hosts(&storage).await;
     let places = || {
         let of = |host: &Cache| [None, Some("day")].map(|namespace| open(host, None, namespace));
         hosts.iter().flat_map(of).collect::<Vec<_>>()
@@ -69,8 +74,14 @@ async fn a_session_that_has_ended_is_gone_everywhere_within_the_generation_time(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stale_sessions_entries_are_nothing_to_the_next_issue_of_its_identifier() {
-    let server = Memcached::start();
-    let hosts = hosts(&server).await;
+    for kind in Kind::ALL {
+        issues_are_told_apart(kind).await;
+    }
+}
+
+async fn issues_are_told_apart(kind: Kind) {
+    let storage = kind.storage();
+    let hosts = hosts(&storage).await;
     let (old, new) = (open(&hosts[0], Some("login 1"), None), open(&hosts[1], Some("login 2"), None));
     let unissued = open(&hosts[1], None, None);
     old.set("key", "old".into(), None).await.expect("set");

@@ -3,17 +3,17 @@
 //! Each is a short attack of its kind, with what it ends in. The suites beside it try much more: `hostile`,
 //! `faults`, `secrecy`, `fleet`, and the cross-tenant checker.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use strongroom_host::backend::Memory;
-use strongroom_host::{
-    Cache, CacheCtx, Clock, Config, Error, Fetched, Flags, Kind, Scope, ScopedCache, Value,
-};
+use miniz_oxide::deflate::compress_to_vec_zlib;
+use strongroom_host::backend::Protocol;
+use strongroom_host::{Cache, CacheCtx, Config, Error, Fetched, Flags, Kind, Scope, ScopedCache, Value};
 
 use crate::fault_proxy::{Fault, FaultProxy};
 use crate::harness::connect;
+use crate::kinds::{self, Storage};
 use crate::memcached::Memcached;
+use crate::own_process::{allocated_bytes, in_a_process_of_its_own, runtime};
 
 const KEY: &str = "base64:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 
@@ -28,19 +28,22 @@ fn config() -> Config {
     Config::new().prefix("bank").and_then(|config| config.generation_ttl(Duration::ZERO)).expect("valid")
 }
 
+/// Both, where what is tried is the same over either.
+const PROTOCOLS: [Protocol; 2] = [Protocol::Meta, Protocol::Classic];
+
 fn encrypted() -> Config {
     config().encryption_key(KEY).expect("a key")
 }
 
-/// Caches on every backend; the server is theirs.
-async fn caches() -> (Memcached, Vec<Cache>) {
-    let server = Memcached::start();
-    let memory = Memory::new(64 << 20, Clock::system());
-    let memory = Cache::with_backend(config(), Arc::new(memory)).expect("they go together");
-    let classic = config().protocol(strongroom_host::backend::Protocol::Classic).prefix("other");
-    let caches =
-        vec![memory, connect(config(), &server).await, connect(classic.expect("valid"), &server).await];
-    (server, caches)
+/// A cache of every kind, and the storage that is its own.
+async fn caches() -> Vec<(Storage, Cache)> {
+    let mut caches = Vec::new();
+    for kind in kinds::Kind::ALL {
+        let storage = kind.storage();
+        let cache = storage.connect(config()).await;
+        caches.push((storage, cache));
+    }
+    caches
 }
 
 /// Whatever is tried under a name: it reads nothing of the victim's, and changes nothing.
@@ -74,8 +77,7 @@ fn crafted(storage_key: &str) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn cross_tenant_read_by_crafted_key() {
-    let (_server, caches) = caches().await;
-    for cache in &caches {
+    for (_storage, cache) in &caches().await {
         let victim = open(cache, "acme", None);
         victim.set("rates", "acme's".into(), None).await.expect("set");
         let storage_key = victim.storage_key("rates").await.expect("a key");
@@ -88,8 +90,7 @@ async fn cross_tenant_read_by_crafted_key() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn cross_tenant_read_by_namespace() {
-    let (_server, caches) = caches().await;
-    for cache in &caches {
+    for (_storage, cache) in &caches().await {
         let victim = open(cache, "ab", Some("c"));
         victim.set("d", "ab's".into(), None).await.expect("set");
         let storage_key = victim.storage_key("d").await.expect("a key").as_str().to_owned();
@@ -112,9 +113,16 @@ async fn cross_tenant_read_by_namespace() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reply_mix_up_after_cancel_or_timeout() {
+    for protocol in PROTOCOLS {
+        replies_stay_apart(protocol).await;
+    }
+}
+
+async fn replies_stay_apart(protocol: Protocol) {
     let server = Memcached::start();
     let proxy = FaultProxy::start(server.port(), 11);
-    let config = Config::new().host("127.0.0.1").and_then(|config| config.port(proxy.port()));
+    let config =
+        Config::new().protocol(protocol).host("127.0.0.1").and_then(|config| config.port(proxy.port()));
     let config = config.and_then(|config| config.timeout(Duration::from_secs(10))).expect("valid");
     let cache = Cache::connect(config).await.expect("settings that go together");
     let stacks = ["acme", "globex", "initech"].map(|stack| (stack, open(&cache, stack, None)));
@@ -200,8 +208,14 @@ async fn a_lying_or_restarted_server() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn moved_entries_in_memcached() {
+    for protocol in PROTOCOLS {
+        entries_open_at_home_only(protocol).await;
+    }
+}
+
+async fn entries_open_at_home_only(protocol: Protocol) {
     let server = Memcached::start();
-    let cache = connect(encrypted(), &server).await;
+    let cache = connect(encrypted().protocol(protocol), &server).await;
     let (acme, globex) = (open(&cache, "acme", None), open(&cache, "globex", None));
     for (scoped, key) in [(&acme, "rates"), (&acme, "other"), (&globex, "rates")] {
         scoped.set(key, format!("of {key}").as_str().into(), None).await.expect("set");
@@ -218,8 +232,14 @@ async fn moved_entries_in_memcached() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn command_injection() {
+    for protocol in PROTOCOLS {
+        text_is_no_command(protocol).await;
+    }
+}
+
+async fn text_is_no_command(protocol: Protocol) {
     let server = Memcached::start();
-    let cache = connect(config(), &server).await;
+    let cache = connect(config().protocol(protocol), &server).await;
     server.put("canary", 0, b"alive");
     let acme = open(&cache, "acme", None);
     for text in
@@ -238,31 +258,51 @@ async fn command_injection() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn zlib_bomb() {
+/// The largest value, unless configured otherwise.
+const VALUE_BYTES_MAX: u32 = 2 << 20;
+
+/// What a read may allocate besides the value and what it was told.
+const READ_BYTES: usize = 256 << 10;
+
+#[test]
+fn zlib_bomb() {
+    in_a_process_of_its_own(module_path!(), "zlib_bomb", || runtime().block_on(bombs_do_not_go_off()));
+}
+
+async fn bombs_do_not_go_off() {
     let server = Memcached::start();
     let cache = connect(config(), &server).await;
     let acme = open(&cache, "acme", None);
     let key = acme.storage_key("rates").await.expect("a key");
-    acme.set("rates", "x".repeat(2 * 1024 * 1024).as_str().into(), None).await.expect("set");
-    let (flags, bomb) = server.item(key.as_str()).expect("stored");
-    assert!(bomb.len() < 20_000, "it is compressed");
-    // The same stream, said to be small, and said to be 4 GiB.
-    for length in [16_u32, u32::MAX] {
-        let lie = [&length.to_be_bytes()[..], &bomb[4..]].concat();
+    acme.set("rates", "x".repeat(VALUE_BYTES_MAX as usize).as_str().into(), None).await.expect("set");
+    let (flags, largest) = server.item(key.as_str()).expect("stored");
+    assert!(largest.len() < 20_000, "it is compressed");
+    let (two_mebibytes, bomb) = (&largest[4..], &compress_to_vec_zlib(&vec![0; 64 << 20], 9)[..]);
+    // Said to be small, to be the largest value, and to be 4 GiB; with what may be allocated for that.
+    for (length, stream, bytes) in [
+        (16, two_mebibytes, 16),
+        (u32::MAX, two_mebibytes, 0),
+        (16, bomb, 16),
+        (VALUE_BYTES_MAX, bomb, VALUE_BYTES_MAX as usize),
+        (u32::MAX, bomb, 0),
+    ] {
+        let lie = [&length.to_be_bytes()[..], stream].concat();
         server.put(key.as_str(), flags, &lie);
+        let before = allocated_bytes();
         assert_eq!(acme.get("rates").await.expect("a miss"), None);
+        let allocated = allocated_bytes() - before;
+        let most = bytes + 2 * lie.len() + READ_BYTES;
+        assert!(allocated <= most, "{allocated} bytes, for {} that claim to be {length}", lie.len());
     }
-    server.put(key.as_str(), flags, &bomb);
+    server.put(key.as_str(), flags, &largest);
     assert!(acme.get("rates").await.expect("get").is_some(), "as it was, it is read");
     let unopened: u64 = cache.stats().unopened.iter().map(|(_, count)| count).sum();
-    assert_eq!(unopened, 2, "{:?}", cache.stats());
+    assert_eq!(unopened, 5, "{:?}", cache.stats());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stampede() {
-    let (_server, caches) = caches().await;
-    for cache in &caches {
+    for (_storage, cache) in &caches().await {
         let acme = open(cache, "acme", None);
         let calls = (0..100).map(|_| acme.fetch("rates", 0, Duration::ZERO));
         let fetched = futures_util::future::join_all(calls).await;
@@ -273,8 +313,7 @@ async fn stampede() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn counter_and_lease_theft() {
-    let (_server, caches) = caches().await;
-    for cache in &caches {
+    for (_storage, cache) in &caches().await {
         let (acme, globex) = (open(cache, "acme", None), open(cache, "globex", None));
         assert_eq!(acme.increment("visits", 1, 100, None).await.expect("increment"), 100);
         assert_eq!(globex.increment("visits", 1, 1, None).await.expect("increment"), 1);
@@ -299,8 +338,7 @@ async fn counter_and_lease_theft() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clearing_someone_elses_partition() {
-    let (_server, caches) = caches().await;
-    for cache in &caches {
+    for (_storage, cache) in &caches().await {
         let victims = [open(cache, "acme", None), open(cache, "acme", Some("day")), open(cache, "acm", None)];
         for victim in &victims {
             victim.set("rates", "kept".into(), None).await.expect("set");

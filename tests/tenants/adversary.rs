@@ -27,7 +27,7 @@ const LISTING: Duration = Duration::from_secs(2);
 
 /// What is done to items.
 #[derive(Clone, Copy, Debug)]
-enum Move {
+pub(crate) enum Move {
     /// One owner's entry, in the place of another's.
     PutOver,
     /// The two, each in the other's place.
@@ -46,7 +46,13 @@ enum Move {
     Plain,
 }
 
-const MOVES: [Move; 8] = [
+impl Move {
+    pub(crate) fn name(self) -> String {
+        format!("{self:?}")
+    }
+}
+
+pub(crate) const MOVES: [Move; 8] = [
     Move::PutOver,
     Move::Swap,
     Move::Replay,
@@ -84,7 +90,7 @@ impl Adversary {
             let targets = self.targets(&focus.1);
             // A server that does not answer has nothing to be attacked just now.
             if let Ok(true) = self.attack(kind, &targets, &focus.1).await {
-                scene.tally.add("moves", &format!("{kind:?}"), 1);
+                scene.tally.add("moves", &kind.name(), 1);
                 for spot in targets {
                     self.look(spot).await;
                 }

@@ -2,26 +2,24 @@
 //!
 //! Whatever it reads is [judged](Scene::judge).
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+mod fills;
+mod twins;
 
-use strongroom_host::{CacheCtx, Fetched, Fill, Grants, Scope, SwapOutcome, Value};
+use std::sync::Arc;
+use std::time::Instant;
+
+use strongroom_host::{CacheCtx, Grants, Scope, SwapOutcome, Value};
 
 use crate::call::{Answer, Calls};
-use crate::deployment::Store;
 use crate::population::{KEYS, Role, Spot, role};
 use crate::scene::{Scene, Stage, Visit};
-use crate::truth::{Ticket, Truth};
+use crate::truth::Ticket;
 use crate::value::{self, Origin};
 
 const LIFETIMES: [Option<u32>; 5] = [None, None, Some(1), Some(3), Some(600)];
-const GRACES: [u32; 3] = [0, 0, 5];
 
 /// Longest time that a caller waits for somebody else's fill.
 const WAIT_MILLISECONDS: u64 = 60;
-
-/// How many of those who could be taken for one another are tried at once.
-const TWINS: usize = 4;
 
 pub(crate) struct Caller {
     calls: Calls,
@@ -278,69 +276,6 @@ impl Caller {
         }
     }
 
-    async fn fetch(&mut self, visit: &Visit) {
-        let spot = self.spot(visit, Role::Fill);
-        if let Some(fill) = self.fetch_at(visit, spot).await {
-            self.fill(visit, spot, fill).await;
-        }
-    }
-
-    /// Fetches; answers the right to compute where it was given.
-    async fn fetch_at(&mut self, visit: &Visit, spot: Spot) -> Option<Fill> {
-        let scene = Arc::clone(&self.scene);
-        let Stage { truth, deployment } = Self::stage(&scene, visit);
-        let (grace, wait) = (self.calls.dice.pick(&GRACES), self.calls.dice.between(0, WAIT_MILLISECONDS));
-        let wait = Duration::from_millis(wait);
-        let fetch = Fetching::begin(truth, spot);
-        let asked = Instant::now();
-        let fetched = visit.cache.fetch(&scene.population.keys[spot.key], grace, wait);
-        let fetched = self.calls.call_within("fetch", wait, fetched).await;
-        let was_alone = fetch.end();
-        let Answer::Done(fetched) = fetched else { return None };
-        self.looked_up(!matches!(fetched, Fetched::Vacant(_) | Fetched::Busy));
-        scene.tally.add("attempts", "fetches while no owner's fill could be open", u64::from(was_alone));
-        match fetched {
-            Fetched::Hit(found) | Fetched::Stale(found) => self.judge(visit, spot, asked, &found),
-            Fetched::Refresh(found, fill) => {
-                self.judge(visit, spot, asked, &found);
-                return Some(fill);
-            }
-            Fetched::Vacant(fill) => return Some(fill),
-            Fetched::Busy if was_alone && deployment.plan.do_leases_hold() => {
-                let owner = scene.owner(visit.stage, spot);
-                self.calls.wrong(&format!(
-                    "BLOCKED by somebody else's fill: nobody of this owner could have had one\n  {owner}"
-                ));
-            }
-            Fetched::Busy => {}
-        }
-        None
-    }
-
-    /// Does something with the right to compute.
-    async fn fill(&mut self, visit: &Visit, spot: Spot, mut fill: Fill) {
-        let scene = Arc::clone(&self.scene);
-        match self.calls.dice.below(8) {
-            0 => drop(fill),
-            1 => {
-                self.calls.call("fill: abandon", fill.abandon()).await;
-            }
-            // Never dropped: what a leak of a guest's handle comes to, whose lease ends by itself.
-            2 if self.calls.dice.one_in(4) => {
-                tokio::spawn(async move {
-                    tokio::time::sleep(Duration::from_secs(3)).await;
-                    drop(fill);
-                });
-                scene.tally.add("attempts", "fills kept beyond their lease", 1);
-            }
-            _ => {
-                let ticket = Self::stage(&scene, visit).truth.ticket(spot);
-                let (value, lifetime) = (self.value(visit, spot, &ticket), self.calls.dice.pick(&LIFETIMES));
-                self.calls.call("fill: complete", fill.complete(value, lifetime)).await;
-            }
-        }
-    }
-
     async fn count(&mut self, visit: &Visit) {
         let spot = self.spot(visit, Role::Counter);
         self.count_at(visit, spot).await;
@@ -423,144 +358,6 @@ impl Caller {
         }
     }
 
-    /// Writes for one owner, and then asks for others who could be taken for it, here or in another
-    /// deployment.
-    async fn try_twins(&mut self, stage: usize) {
-        let scene = Arc::clone(&self.scene);
-        let mut twins = scene.population.twins(&mut self.calls.dice, TWINS);
-        let Some(first) = twins.pop() else { return };
-        let elsewhere = self.calls.dice.below(scene.stages.len());
-        let writer = scene.visit(stage, first.place, &mut self.calls.dice);
-        let mut others: Vec<_> = twins.into_iter().map(|spot| (stage, spot)).collect();
-        if elsewhere != stage {
-            others.push((elsewhere, first));
-        }
-        scene.tally.add("attempts", "owners asked for after a twin's write", others.len() as u64);
-        match role(first.key) {
-            Role::Value => {
-                let lifetime = self.lifetime();
-                self.set_at(&writer, first, lifetime).await;
-                let version = self.version_at(&writer, first).await;
-                for (stage, spot) in others {
-                    let visit = scene.visit(stage, spot.place, &mut self.calls.dice);
-                    self.read_at(&visit, spot).await;
-                    if let Some(version) = version
-                        && stage == writer.stage
-                        && role(spot.key) == Role::Value
-                    {
-                        self.swap_with_version_of(&visit, spot, first, version).await;
-                    }
-                }
-            }
-            Role::Counter => {
-                self.count_at(&writer, first).await;
-                for (stage, spot) in others {
-                    let visit = scene.visit(stage, spot.place, &mut self.calls.dice);
-                    self.read_at(&visit, spot).await;
-                }
-            }
-            Role::Fill => {
-                let Some(fill) = self.fetch_at(&writer, first).await else { return };
-                self.fill_beside(&writer, first, fill, others).await;
-            }
-        }
-    }
-
-    /// Completes a fill while others who could be taken for its owner wait for theirs.
-    async fn fill_beside(&mut self, writer: &Visit, first: Spot, mut fill: Fill, others: Vec<(usize, Spot)>) {
-        let scene = Arc::clone(&self.scene);
-        let ticket = Self::stage(&scene, writer).truth.ticket(first);
-        let value = self.value(writer, first, &ticket);
-        let pause = Duration::from_millis(self.calls.dice.between(0, WAIT_MILLISECONDS));
-        let complete = async {
-            tokio::time::sleep(pause).await;
-            // The outcome is of no interest: what counts is what others see of it.
-            drop(fill.complete(value, Some(60)).await);
-        };
-        let ask = async {
-            for (stage, spot) in others {
-                let visit = scene.visit(stage, spot.place, &mut self.calls.dice);
-                self.read_at(&visit, spot).await;
-            }
-        };
-        tokio::join!(complete, ask);
-    }
-
-    /// Whatever is done for somebody who could be taken for an owner, that one's entry stays.
-    ///
-    /// Only where nothing but a deed takes an entry away: in the process, where nothing fails and nothing is
-    /// evicted, and with generations that are asked for each time.
-    async fn disturb_a_twin(&mut self) {
-        let scene = Arc::clone(&self.scene);
-        let is_steady = |stage: &Stage| {
-            let plan = stage.deployment.plan;
-            plan.store == Store::Memory && !plan.is_sealed() && plan.generation_ttl().is_zero()
-        };
-        let steady = scene.stages.iter().position(is_steady).expect("there is one");
-        let truth = &scene.stages[steady].truth;
-        let twins = scene.population.twins(&mut self.calls.dice, 2);
-        let (Some(&first), Some(&other)) = (twins.first(), twins.get(1)) else { return };
-        if role(first.key) != Role::Value {
-            return;
-        }
-        let owner = scene.visit(steady, first.place, &mut self.calls.dice);
-        self.set_at(&owner, first, None).await;
-        let before = truth.deeds(&scene.population, first);
-        let there = self.number_at(&owner, first).await;
-        if before.is_none() || there.is_none() {
-            return;
-        }
-        self.disturb(steady, first, other).await;
-        let still_there = self.number_at(&owner, first).await;
-        if truth.deeds(&scene.population, first) != before {
-            return;
-        }
-        scene.tally.add("attempts", "entries that stayed, whatever a twin did", 1);
-        if still_there != there {
-            let (first, other) = (scene.owner(steady, first), scene.owner(steady, other));
-            self.calls.wrong(&format!(
-                "an entry was TAKEN AWAY: {there:?} became {still_there:?}\n  of {first}\n  when something was \
-                 done for {other}"
-            ));
-        }
-    }
-
-    /// Does for somebody what must not touch another's entry.
-    async fn disturb(&mut self, stage: usize, first: Spot, other: Spot) {
-        let scene = Arc::clone(&self.scene);
-        let truth = &scene.stages[stage].truth;
-        let visit = scene.visit(stage, other.place, &mut self.calls.dice);
-        let (places, key) = (&scene.population.places, &scene.population.keys[other.key]);
-        match self.calls.dice.below(4) {
-            0 => {
-                let _deed = truth.deed_at(other);
-                self.remember("deletes", &visit, other);
-                self.calls.call("delete", visit.cache.delete(key)).await;
-            }
-            1 if role(other.key) == Role::Value => self.set_at(&visit, other, Some(1)).await,
-            2 if other.place != first.place => {
-                self.remember("clears", &visit, other);
-                self.clear(&visit).await;
-            }
-            _ => {
-                let own = |node: &&usize| !places[first.place].nodes.contains(node);
-                let Some(&node) = places[other.place].nodes.iter().find(own) else { return };
-                let _deed = truth.deed_on_node(node);
-                self.remember("clears as an operator what contains", &visit, other);
-                let clear = visit.host.cache.clear(&scene.population.nodes[node]);
-                self.calls.call("clear (an operator's)", clear).await;
-            }
-        }
-    }
-
-    /// The number of the value that is there.
-    async fn number_at(&mut self, visit: &Visit, spot: Spot) -> Option<u64> {
-        let asked = Instant::now();
-        let found = visit.cache.get(&self.scene.population.keys[spot.key]).await.ok()??;
-        self.judge(visit, spot, asked, &found);
-        value::check(&self.scene.owner(visit.stage, spot), &found).ok().map(|origin| origin.number)
-    }
-
     /// Reads in the way that the key is for.
     async fn read_at(&mut self, visit: &Visit, spot: Spot) {
         match role(spot.key) {
@@ -571,31 +368,6 @@ impl Caller {
                     self.fill(visit, spot, fill).await;
                 }
             }
-        }
-    }
-}
-
-/// A fetch under way. Its end is noted however its caller ends.
-struct Fetching<'a> {
-    truth: &'a Truth,
-    spot: Spot,
-    fetch: Option<crate::truth::Fetch>,
-}
-
-impl<'a> Fetching<'a> {
-    fn begin(truth: &'a Truth, spot: Spot) -> Self {
-        Self { truth, spot, fetch: Some(truth.fetch_begins(spot)) }
-    }
-
-    fn end(mut self) -> bool {
-        self.fetch.take().is_some_and(|fetch| self.truth.fetch_ends(self.spot, fetch))
-    }
-}
-
-impl Drop for Fetching<'_> {
-    fn drop(&mut self) {
-        if let Some(fetch) = self.fetch.take() {
-            self.truth.fetch_ends(self.spot, fetch);
         }
     }
 }

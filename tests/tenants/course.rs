@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use crate::adversary::MOVES;
 use crate::call::{HANGS, World};
 use crate::command::Options;
 use crate::deployment::PLANS;
@@ -215,7 +216,7 @@ impl Course {
     }
 
     /// What a run has to have seen, and has not: so it has not checked it.
-    fn unseen(&self) -> Vec<(&'static str, &'static str)> {
+    fn unseen(&self) -> Vec<(&'static str, String)> {
         let wanted = [
             ("reads", "hits"),
             ("reads", "misses"),
@@ -233,8 +234,8 @@ impl Course {
             ("attempts", "invocations of a guest"),
             ("attempts", "entries that stayed, whatever a twin did"),
         ];
-        let moves = ["PutOver", "Swap", "Replay", "ReplayElsewhere", "Flip", "Splice", "Cut", "Plain"];
-        let wanted = wanted.into_iter().chain(moves.map(|name| ("moves", name)));
+        let wanted = wanted.into_iter().map(|(table, what)| (table, what.to_owned()));
+        let wanted = wanted.chain(MOVES.map(|kind| ("moves", kind.name())));
         wanted.filter(|(table, what)| self.tally.of(table, what) == 0).collect()
     }
 

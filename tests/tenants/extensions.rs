@@ -33,10 +33,9 @@ pub(crate) async fn run(scene: Arc<Scene>, mut dice: Dice, writer: u64) {
     let mut focus = (0, Vec::new());
     let is_sayable = |place: &usize| {
         let place = &scene.population.places[*place];
-        let names =
-            [Some(&place.service), place.stack.as_ref(), place.session.as_ref(), place.namespace.as_ref()];
         // The guest has no word for the service, and its arguments end at a NUL.
-        place.scope != Scope::Service && names.into_iter().flatten().all(|name| !name.contains('\0'))
+        let is_word = |namespace: &String| !namespace.contains('\0');
+        place.scope != Scope::Service && place.namespace.as_ref().is_none_or(is_word)
     };
     while !scene.world.stop.load(Relaxed) {
         tokio::time::sleep(Duration::from_millis(dice.between(BETWEEN.0, BETWEEN.1))).await;
@@ -68,6 +67,7 @@ async fn tell(scene: &Scene, visit: &Visit, words: &[&str]) -> Result<Option<Str
         service: &place.service,
         stack: place.stack.as_deref(),
         session: place.session.as_deref(),
+        issue: place.issue.as_deref(),
         arguments,
         ..Invocation::default()
     };

@@ -14,12 +14,7 @@ mod fault_proxy;
 #[path = "../it/memcached.rs"]
 mod memcached;
 
-#[expect(
-    dead_code,
-    unused_imports,
-    unused_macros,
-    reason = "shared with the other tests, which need more of it"
-)]
+#[expect(dead_code, reason = "shared with the other tests, which need more of it")]
 #[path = "../it/harness.rs"]
 mod harness;
 

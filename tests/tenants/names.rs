@@ -149,8 +149,8 @@ const FIXED: &[&str] = &[
     "-1",
 ];
 
-/// Service, stack, session, namespace and key; what an owner does not have is `None`.
-pub(crate) type Names<'a> = [Option<&'a str>; 5];
+/// Service, stack, session, the session's issue, namespace and key; what an owner does not have is `None`.
+pub(crate) type Names<'a> = [Option<&'a str>; 6];
 
 /// What a wrong way to make storage keys may do to names: those that it folds into one are each other's
 /// twins.
@@ -172,10 +172,13 @@ pub(crate) const FOLDINGS: &[fn(&Names<'_>) -> String] = &[
     |names| without(names, &[2]),
     |names| without(names, &[3]),
     |names| without(names, &[4]),
+    |names| without(names, &[5]),
     |names| without(names, &[0, 1]),
     |names| without(names, &[1, 2]),
-    |names| without(names, &[1, 2, 3]),
     |names| without(names, &[2, 3]),
+    |names| without(names, &[3, 4]),
+    |names| without(names, &[1, 2, 3, 4]),
+    |names| without(names, &[2, 3, 4]),
     // In no order.
     |names| {
         let mut sorted = *names;

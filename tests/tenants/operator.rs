@@ -22,7 +22,7 @@ const BETWEEN_HOSTS: (u64, u64) = (100, 700);
 /// How a partition is ended. Every way of ending one goes through [`end`], which notes what must not be read
 /// afterwards.
 #[derive(Clone, Copy, Debug)]
-enum Ending {
+pub(crate) enum Ending {
     /// `Cache::clear`, by an operator.
     Clear,
     /// `Cache::end_session`.
@@ -50,7 +50,7 @@ pub(crate) async fn clear(scene: Arc<Scene>, stage: usize, mut calls: Calls) {
 
 /// Ends a partition; once that is acknowledged, and every host has heard of it, what was there before is
 /// gone.
-async fn end(scene: &Scene, stage: usize, node: usize, ending: Ending, calls: &mut Calls) {
+pub(crate) async fn end(scene: &Scene, stage: usize, node: usize, ending: Ending, calls: &mut Calls) {
     let Stage { truth, deployment } = &scene.stages[stage];
     let cache = deployment.host(calls.dice.below(HOSTS)).cache;
     let partition = &scene.population.nodes[node];

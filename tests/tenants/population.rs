@@ -11,6 +11,7 @@ use crate::names::{self, FOLDINGS, KEY_BYTES_MAX, NAME_BYTES_MAX, Names, SEPARAT
 const SERVICES: usize = 4;
 const STACKS: usize = 7;
 const SESSIONS: usize = 2;
+const ISSUES: usize = 2;
 const NAMESPACES: usize = 3;
 
 /// Keys of each place, by what they are used for.
@@ -50,6 +51,8 @@ pub(crate) struct Place {
     pub(crate) service: String,
     pub(crate) stack: Option<String>,
     pub(crate) session: Option<String>,
+    /// Which login it is of those under the session's identifier, where the embedder says.
+    pub(crate) issue: Option<String>,
     pub(crate) namespace: Option<String>,
     /// Of its service, its stack and its session, as far as it has them: see [`Population::nodes`].
     pub(crate) nodes: Vec<usize>,
@@ -104,6 +107,7 @@ impl Population {
         let stacks = some(&[0, 1, 3, 5, 6], STACKS, dice);
         let sessions = some(&[0, 6, 4], 2 * SESSIONS, dice);
         let namespaces = some(&[0, 7], NAMESPACES, dice);
+        let issues = some(&[0], ISSUES, dice);
         let mut this = Self {
             places: Vec::new(),
             keys: keys(&core, all_likes, pool, dice),
@@ -114,22 +118,26 @@ impl Population {
         for service in &services {
             let of_service = Partition::service(service).expect("of the right length");
             let service_node = this.add_node(of_service.clone());
-            this.add_places([Some(service), None, None], &namespaces, &[service_node]);
+            this.add_places([Some(service), None, None, None], &namespaces, &[service_node]);
             for (at, stack) in stacks.iter().enumerate() {
                 let of_stack = of_service.stack(stack).expect("of the right length");
                 let stack_node = this.add_node(of_stack.clone());
-                this.add_places([Some(service), Some(stack), None], &namespaces, &[service_node, stack_node]);
+                let nodes = [service_node, stack_node];
+                this.add_places([Some(service), Some(stack), None, None], &namespaces, &nodes);
                 for session in (0..SESSIONS).map(|number| &sessions[(at + number) % sessions.len()]) {
                     let node = this.add_node(of_stack.session(session).expect("of the right length"));
                     let nodes = [service_node, stack_node, node];
-                    this.add_places([Some(service), Some(stack), Some(session)], &namespaces, &nodes);
+                    for issue in std::iter::once(None).chain(issues.iter().map(Some)) {
+                        let names = [Some(service), Some(stack), Some(session), issue];
+                        this.add_places(names, &namespaces, &nodes);
+                    }
                 }
             }
         }
         let (nodes, keys): (HashSet<_>, HashSet<_>) =
             (this.nodes.iter().collect(), this.keys.iter().collect());
         assert!(nodes.len() == this.nodes.len() && keys.len() == KEYS, "each owner is there once");
-        let all = services.into_iter().chain(stacks).chain(sessions).chain(namespaces);
+        let all = services.into_iter().chain(stacks).chain(sessions).chain(namespaces).chain(issues);
         this.names = all.chain(this.keys.iter().cloned()).collect();
         this.find_twins();
         this
@@ -140,8 +148,8 @@ impl Population {
         self.nodes.len() - 1
     }
 
-    fn add_places(&mut self, names: [Option<&String>; 3], namespaces: &[String], nodes: &[usize]) {
-        let [service, stack, session] = names.map(|name| name.cloned());
+    fn add_places(&mut self, names: [Option<&String>; 4], namespaces: &[String], nodes: &[usize]) {
+        let [service, stack, session, issue] = names.map(|name| name.cloned());
         let service = service.expect("every place has a service");
         for namespace in std::iter::once(None).chain(namespaces.iter().cloned().map(Some)) {
             self.places.push(Place {
@@ -149,6 +157,7 @@ impl Population {
                 service: service.clone(),
                 stack: stack.clone(),
                 session: session.clone(),
+                issue: issue.clone(),
                 namespace,
                 nodes: nodes.to_vec(),
             });
@@ -178,6 +187,7 @@ impl Population {
             Some(&place.service),
             place.stack.as_deref(),
             place.session.as_deref(),
+            place.issue.as_deref(),
             place.namespace.as_deref(),
             Some(&self.keys[spot.key]),
         ]
@@ -230,9 +240,13 @@ impl Population {
         let stack = place.stack.as_ref().or(stranger.stack.as_ref().filter(|_| dice.one_in(2)));
         if let Some(stack) = stack {
             invocation = invocation.stack(stack);
-            let session = stranger.session.as_ref().filter(|_| dice.one_in(2));
-            if let Some(session) = place.session.as_ref().or(session) {
+            let stranger = Some(stranger).filter(|_| place.session.is_none() && dice.one_in(2));
+            let login = stranger.unwrap_or(place);
+            if let Some(session) = &login.session {
                 invocation = invocation.session(session);
+            }
+            if let Some(issue) = &login.issue {
+                invocation = invocation.session_issue(issue);
             }
         }
         let context = invocation.grants(grants).build().expect("names of the right length");
@@ -244,13 +258,16 @@ impl Population {
         opened.expect("it is granted, and of the right length")
     }
 
-    /// Services, stacks, sessions and places.
-    pub(crate) fn counts(&self) -> [(&'static str, u64); 4] {
+    /// Services, stacks, sessions, logins and places.
+    pub(crate) fn counts(&self) -> [(&'static str, u64); 5] {
+        let issued = self.places.iter().filter(|place| place.issue.is_some());
+        let logins: HashSet<_> = issued.map(|place| (&place.nodes, &place.issue)).collect();
         let nodes = |scope| self.nodes.iter().filter(|node| node.scope() == scope).count() as u64;
         [
             ("services", nodes(Scope::Service)),
             ("stacks", nodes(Scope::Stack)),
             ("sessions", nodes(Scope::Session)),
+            ("logins that an issue tells apart", logins.len() as u64),
             ("caches (with namespaces)", self.places.len() as u64),
         ]
     }

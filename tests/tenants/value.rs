@@ -3,7 +3,7 @@
 //! ```text
 //! "hush-value " number ' ' writer ' ' encryption key ' ' deployment names filler checksum
 //!
-//! names    : service, stack, session, namespace, key; each as length ':' text, or '-' where there is none
+//! names    : service, stack, session, issue, namespace, key; each as length ':' text, or '-' for none
 //! deployment, filler : length ':' text
 //! checksum : 16 hexadecimal digits, of all before
 //! ```
@@ -29,11 +29,11 @@ pub(crate) struct Owner<'a> {
 
 impl fmt::Display for Owner<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [service, stack, session, namespace, key] = self.names;
+        let [service, stack, session, issue, namespace, key] = self.names;
         write!(
             f,
-            "deployment {:?}, service {service:?}, stack {stack:?}, session {session:?}, namespace \
-             {namespace:?}, key {key:?}",
+            "deployment {:?}, service {service:?}, stack {stack:?}, session {session:?}, issue {issue:?}, \
+             namespace {namespace:?}, key {key:?}",
             self.deployment
         )
     }
@@ -130,7 +130,7 @@ fn parse(text: &str) -> Option<(Owner<'_>, Origin)> {
     };
     let origin = Origin { number: number()?, writer: number()?, encrypted_with: number()? };
     let deployment = take(&mut rest)??;
-    let mut names = [None; 5];
+    let mut names = Names::default();
     for name in &mut names {
         *name = take(&mut rest)?;
     }
@@ -162,14 +162,15 @@ fn sum(bytes: &[u8]) -> u64 {
 /// Whether a wrong value would be noticed.
 pub(crate) fn can_tell() -> bool {
     let mut dice = Dice::new(1, 1);
-    let owner = |names: [Option<&'static str>; 5], deployment: &'static str| Owner { deployment, names };
-    let ours = owner([Some("a"), Some("a"), None, Some("b"), Some("k")], "one");
+    let owner = |names: Names<'static>, deployment: &'static str| Owner { deployment, names };
+    let ours = owner([Some("a"), Some("a"), None, None, Some("b"), Some("k")], "one");
     let others = [
         owner(ours.names, "two"),
-        owner([Some("a"), Some("a"), Some("b"), None, Some("k")], "one"),
-        owner([Some("a"), Some("a"), None, Some("b"), Some("kk")], "one"),
-        owner([Some("a"), Some("a"), None, None, Some("k")], "one"),
-        owner([Some("a"), Some("a"), Some(""), Some("b"), Some("k")], "one"),
+        owner([Some("a"), Some("a"), Some("b"), None, None, Some("k")], "one"),
+        owner([Some("a"), Some("a"), None, Some("b"), None, Some("k")], "one"),
+        owner([Some("a"), Some("a"), None, None, Some("b"), Some("kk")], "one"),
+        owner([Some("a"), Some("a"), None, None, None, Some("k")], "one"),
+        owner([Some("a"), Some("a"), Some(""), None, Some("b"), Some("k")], "one"),
     ];
     (0..100).all(|number| {
         let origin = Origin { number, writer: 3, encrypted_with: 2 };

@@ -8,7 +8,8 @@ use strongroom_host::{Config, ScopedCache};
 use tokio::runtime::Handle;
 
 use super::bystanders::Bystanders;
-use crate::harness::{Host, Kind};
+use crate::harness::Host;
+use crate::kinds::Kind;
 
 /// A guest that is run against a host, with what is checked of its end.
 pub(super) struct Attack {

@@ -2,7 +2,8 @@
 
 use super::aftermath::{BOTH, attacks};
 use super::{answers, passes, run, stopped, traps};
-use crate::harness::{GUEST_MEMORY_BYTES, GUEST_TABLE_ELEMENTS, Host, Invocation, Kind};
+use crate::harness::{GUEST_MEMORY_BYTES, GUEST_TABLE_ELEMENTS, Host, Invocation};
+use crate::kinds::Kind;
 
 attacks! {
     a_list_of_four_billion_traps on BOTH;

@@ -7,7 +7,8 @@ use strongroom_host::{Config, Fetched, ScopedCache};
 use super::aftermath::{BOTH, attacks};
 use super::bystanders::partition;
 use super::{answers, passes, run, stopped};
-use crate::harness::{Host, Invocation, Kind, PAST_DEADLINE};
+use crate::harness::{Host, Invocation, PAST_DEADLINE};
+use crate::kinds::Kind;
 
 attacks! {
     a_fill_may_be_kept_from_one_call_to_the_next on &Kind::ALL;

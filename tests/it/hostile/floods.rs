@@ -1,19 +1,24 @@
 //! What never ends by itself, and what is asked for again and again.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use strongroom_host::backend::Memory;
-use strongroom_host::{Clock, Config};
+use strongroom_host::{Clock, Config, InvocationLimits};
 
 use super::aftermath::{BOTH, attacks};
-use super::memory::{heap_bytes, in_a_process_of_its_own, runtime};
-use super::{passes, stopped, traps};
-use crate::harness::{Host, Invocation, Kind, PAST_DEADLINE};
+use super::{passes, run, stopped, traps};
+use crate::harness::{Host, Invocation, PAST_DEADLINE};
+use crate::kinds::Kind;
+use crate::limits::TABLE_IS_FULL;
+use crate::own_process::{heap_bytes, in_a_process_of_its_own, runtime};
 
 attacks! {
     hostile_does_one_thing_without_end on BOTH;
     a_flood_of_namespaces_is_served on &Kind::ALL;
+    a_flood_of_handles_traps on BOTH;
+    a_flood_of_handles_ends_with_the_invocations_own on BOTH, with few_handles;
     an_endless_loop_is_stopped on BOTH;
     a_start_function_that_never_ends_is_stopped on BOTH;
     a_realloc_that_never_ends_is_stopped on BOTH;
@@ -34,6 +39,22 @@ async fn a_flood_of_namespaces_is_served(host: &Host) {
     for arguments in [["name", "5000"], ["name and get", "500"]] {
         assert_eq!(passes(host, "hostile_does_one_thing_without_end", &arguments).await, "done\n");
     }
+}
+
+/// A guest that opens caches without end.
+const HANDLES: &str = "limits_too_many_handles_trap";
+
+async fn a_flood_of_handles_traps(host: &Host) {
+    stopped("handles", run(host, HANDLES, &[]).await.failure, &TABLE_IS_FULL);
+}
+
+fn few_handles() -> Config {
+    Config::new().invocation_limits(InvocationLimits::UNLIMITED.handles(NonZeroU32::MIN))
+}
+
+async fn a_flood_of_handles_ends_with_the_invocations_own(host: &Host) {
+    let reasons = ["the invocation has 1 caches and fills"];
+    stopped("handles", run(host, HANDLES, &[]).await.failure, &reasons);
 }
 
 async fn past_deadline(host: &Host, text: &str, number: u32) {

@@ -5,7 +5,8 @@ use strongroom_host::Config;
 use super::aftermath::{BOTH, attacks};
 use super::bystanders::partition;
 use super::{answers, passes, traps};
-use crate::harness::{Host, Invocation, Kind};
+use crate::harness::{Host, Invocation};
+use crate::kinds::Kind;
 
 attacks! {
     hostile_keys_are_read_as_keys_and_nothing_else on &Kind::ALL, with in_the_bank;

@@ -1,19 +1,15 @@
-//! Whether an attack's memory is back: it is repeated in a process of its own, where every byte of the heap
-//! is counted.
+//! Whether an attack's memory is back: it is repeated in a process of its own.
 
-use std::process::Command;
 use std::time::Duration;
 
 use strongroom_host::Config;
-use tokio::runtime::Runtime;
 
 use super::aftermath::{Attack, BOTH, Running, SETTLED, no_task_is_left, tasks};
 use super::bystanders::Bystanders;
-use crate::harness::{Host, Kind};
+use crate::harness::Host;
+use crate::kinds::Kind;
+use crate::own_process::{heap_bytes, in_a_process_of_its_own, runtime};
 use crate::vitals;
-
-/// Set in the process that a test starts for itself.
-const IS_OWN_PROCESS: &str = "STRONGROOM_TESTS_OWN_PROCESS";
 
 /// How often an attack is repeated, until two repetitions have needed no more than one.
 const REPEATED_MAX: usize = 10;
@@ -29,23 +25,6 @@ const RESIDENT_SLACK_BYTES: u64 = 16 * 1024 * 1024;
 /// looks like a leak.
 const CLEARING: [&str; 2] =
     ["hostile_names_made_to_collide_meet_nobody", "hostile_a_fill_that_was_lost_stores_nothing"];
-
-/// Runs a test's body in a process that does nothing else. `module` and `name` are the test's own.
-pub(super) fn in_a_process_of_its_own(module: &str, name: &str, body: impl FnOnce()) {
-    if std::env::var_os(IS_OWN_PROCESS).is_some() {
-        return body();
-    }
-    let (_, module) = module.split_once("::").expect("below the crate");
-    let itself = std::env::current_exe().expect("a test is a program");
-    let ended = Command::new(itself)
-        .args(["--exact", &format!("{module}::{name}"), "--nocapture"])
-        .env(IS_OWN_PROCESS, "1")
-        .output()
-        .expect("it runs");
-    let said = String::from_utf8_lossy(&ended.stdout);
-    let complained = String::from_utf8_lossy(&ended.stderr);
-    assert!(ended.status.success() && said.contains("1 passed"), "{said}{complained}");
-}
 
 /// Repeats each attack on both backends.
 pub(super) fn is_back(module: &str, attacks: &[Attack]) {
@@ -64,16 +43,6 @@ pub(super) fn is_back(module: &str, attacks: &[Attack]) {
             }
         });
     });
-}
-
-pub(super) fn runtime() -> Runtime {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("it starts")
-}
-
-/// Bytes of the heap that are in use.
-pub(super) fn heap_bytes() -> usize {
-    let stats = crate::ALLOCATOR.stats();
-    stats.bytes_allocated - stats.bytes_deallocated
 }
 
 /// Repeats an attack on one host until memory no longer grows; `Err` says how it grew.
