@@ -31,9 +31,8 @@ use crate::key::{KeyDeriver, PartitionKey, Place};
 use crate::quota::{Account, Accounts};
 use crate::recent::{Recent, Recorder};
 use crate::scope::{Namespace, Partition, Scope};
-use crate::stored::StorageKey;
 use crate::telemetry::{Stats, Telemetry};
-use crate::turns::Turns;
+use crate::turns::SharedTurns;
 
 use flight::Flights;
 
@@ -69,10 +68,8 @@ struct Shared {
     deriver: KeyDeriver,
     generations: Generations,
     telemetry: Telemetry,
-    /// Between callers of one stack, by its flow's number, who change one sealed counter.
-    own_turns: Turns<(u64, StorageKey)>,
-    /// Between stacks who change one.
-    turns: Turns<StorageKey>,
+    /// Between callers of this host who change one sealed counter, or read the numbers of one cache again.
+    turns: SharedTurns,
     /// What each stack has used.
     accounts: Accounts,
     /// Who is next at each server, where there are any.
@@ -170,7 +167,7 @@ impl Cache {
         let generations =
             Generations::new(backend.clone(), deriver.clone(), Clock::system(), config.generation_ttl);
         let telemetry = Telemetry::default();
-        let (own_turns, turns) = (Turns::new(), Turns::new());
+        let turns = SharedTurns::new();
         let flights = Arc::new(Flights::new());
         let accounts = Accounts::new(config.quotas.clone(), config.value_bytes_max, Clock::system());
         // In this process there is nothing to queue for.
@@ -182,7 +179,6 @@ impl Cache {
             deriver,
             generations,
             telemetry,
-            own_turns,
             turns,
             accounts,
             fair,

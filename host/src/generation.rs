@@ -25,7 +25,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use quick_cache::sync::Cache as BoundedMap;
 use quick_cache::{DefaultHashBuilder, Lifecycle, UnitWeighter};
-use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncMutexGuard};
 
 use crate::backend::{self, Backend, CHANCE_BITS};
 use crate::clock::Clock;
@@ -63,8 +62,6 @@ struct Node {
     /// Until when nothing that was asked for is trusted, in nanoseconds of the clock. Held while the two
     /// above are written.
     forgotten_at: Mutex<u64>,
-    /// Held by whoever reads the numbers of a cache again, of which this is its own.
-    reading: AsyncMutex<()>,
 }
 
 /// Whatever becomes of a number that is written, even where nobody waits for that any more, and whatever
@@ -145,13 +142,9 @@ impl Generations {
         if fresh { Known::Fresh(numbers) } else { Known::Stale(numbers) }
     }
 
-    /// Waits until nobody else reads the numbers of this cache again: ten thousand operations that find them
-    /// old at the same moment ask once. Where no number is ever fresh, each asks for itself.
-    pub(crate) async fn alone<'a>(&self, lineage: &'a Lineage) -> Option<AsyncMutexGuard<'a, ()>> {
-        match lineage.0.last() {
-            Some(own) if !self.ttl.is_zero() => Some(own.reading.lock().await),
-            _ => None,
-        }
+    /// Whether what one caller has read serves others.
+    pub(crate) fn is_any_ever_fresh(&self) -> bool {
+        !self.ttl.is_zero()
     }
 
     /// Reads the numbers of a lineage that are not fresh, in one batch, and makes those that are missing.
@@ -250,7 +243,7 @@ fn number_at(unix: Duration, random: u64, known: u64) -> u64 {
 impl Node {
     fn new(key: StorageKey) -> Self {
         let (number, asked_at) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { key, number, asked_at, forgotten_at: Mutex::new(0), reading: AsyncMutex::new(()) }
+        Self { key, number, asked_at, forgotten_at: Mutex::new(0) }
     }
 
     fn is_fresh(&self, now: Duration, ttl: Duration) -> bool {

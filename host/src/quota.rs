@@ -23,7 +23,7 @@ use tokio::sync::Semaphore;
 use crate::clock::Clock;
 use crate::error::ErrorKind;
 use crate::fair::Flow;
-use crate::limits::{BATCH_BYTES_MAX, BATCH_KEYS_MAX, GIVE_BACKS_MAX, STACKS_MAX};
+use crate::limits::{BATCH_BYTES_MAX, BATCH_KEYS_MAX, GIVE_BACKS_MAX, REFRESHES_MAX, STACKS_MAX};
 use crate::scope::Partition;
 
 /// After how long to try again where too many operations are under way: a few exchanges with a server.
@@ -131,6 +131,8 @@ pub(crate) struct Account {
     pub(crate) flow: Flow,
     /// Fills that are given back at once, for callers who are gone.
     pub(crate) give_backs: Semaphore,
+    /// Operations that ask for generation numbers out of turn at once.
+    pub(crate) refreshes: Semaphore,
     operations: Option<Bucket>,
     bytes_written: Option<Bucket>,
     batch_keys_max: usize,
@@ -149,6 +151,7 @@ impl Account {
         Self {
             flow: Flow::new(),
             give_backs: Semaphore::new(GIVE_BACKS_MAX),
+            refreshes: Semaphore::new(REFRESHES_MAX),
             operations: quota.operations.map(|rate| bucket(rate, rate, clock)),
             bytes_written: quota.bytes_written.zip(burst).map(|(rate, burst)| bucket(rate, burst, clock)),
             batch_keys_max: limited(quota.operations, BATCH_KEYS_MAX),

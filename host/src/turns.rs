@@ -3,12 +3,18 @@
 //!
 //! A compare-and-swap loop makes sure that nothing is lost; turns make sure that it gets somewhere. Other
 //! hosts don't take part. Nor do other keys: who shares no key with others never waits for them.
+//!
+//! What several stacks share has [turns among them](SharedTurns) as well.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
+use tokio::time::{Instant, timeout_at};
+
+use crate::stored::StorageKey;
 
 /// In how many parts the keys are kept, so that threads seldom meet.
 const SHARDS: usize = 64;
@@ -58,6 +64,58 @@ impl<K: Copy + Eq + Hash> Drop for Turn<'_, K> {
         if shard.get(&self.key).is_some_and(|lock| Arc::strong_count(lock) == 1) {
             shard.remove(&self.key);
         }
+    }
+}
+
+/// Turns on keys that several stacks may be at work on: among the callers of one stack first, and then among
+/// stacks. So a stack with thousands of callers is one of those who wait, and not thousands.
+///
+/// Whoever has the turn among stacks may be held up by what else its own stack does. So the others wait for
+/// it only so long, and go on without: a turn saves work, and nothing is wrong without it.
+pub(crate) struct SharedTurns {
+    own: Turns<(u64, StorageKey)>,
+    shared: Turns<StorageKey>,
+}
+
+/// A caller's turn among those of its stack, and among stacks if that came in time.
+pub(crate) struct SharedTurn<'a> {
+    turns: &'a SharedTurns,
+    shared: Option<Turn<'a, StorageKey>>,
+    own: Turn<'a, (u64, StorageKey)>,
+}
+
+impl SharedTurns {
+    pub(crate) fn new() -> Self {
+        Self { own: Turns::new(), shared: Turns::new() }
+    }
+
+    /// Waits for a stack's turn at the key: for as long as it takes among its own callers, and among stacks
+    /// until so long after the call.
+    pub(crate) async fn take(&self, stack: u64, key: &StorageKey, patience: Duration) -> SharedTurn<'_> {
+        let until = Instant::now().checked_add(patience);
+        let own = self.own.take(&(stack, *key)).await;
+        let mut turn = SharedTurn { turns: self, shared: None, own };
+        turn.wait(until).await;
+        turn
+    }
+}
+
+impl SharedTurn<'_> {
+    /// Waits again, where the turn among stacks did not come in time.
+    pub(crate) async fn retake(&mut self, patience: Duration) {
+        if self.shared.is_none() {
+            self.wait(Instant::now().checked_add(patience)).await;
+        }
+    }
+
+    /// A turn that is free is taken, however late it is.
+    async fn wait(&mut self, until: Option<Instant>) {
+        let (_, key) = self.own.key;
+        let turn = self.turns.shared.take(&key);
+        self.shared = match until {
+            Some(until) => timeout_at(until, turn).await.ok(),
+            None => Some(turn.await),
+        };
     }
 }
 

@@ -9,7 +9,6 @@ use crate::limits::SWAP_ATTEMPTS_MAX;
 use crate::recent::Asked;
 use crate::stored::{Kind, StorageKey};
 use crate::ttl::Lifetime;
-use crate::turns::Turn;
 use crate::value::Value;
 
 /// What a counter counts as in bytes written.
@@ -59,12 +58,12 @@ impl ScopedCache {
             let key = keys.storage_key(key);
             let is_sealed = self.0.shared.codec.is_encrypting();
             // Before the slot: who waits for other callers must not hold one.
-            let _turns = match is_sealed {
-                true => Some(self.turns(&key).await),
+            let mut first = match is_sealed {
+                true => Some(self.among_callers(&key).await),
                 false => None,
             };
             for _ in 0..SWAP_ATTEMPTS_MAX {
-                let _turn = self.turn(&key, 0).await?;
+                let turn = self.turn(&key, 0).await?;
                 let counted = if is_sealed {
                     self.count_sealed(&key, step, initial, lifetime).await?
                 } else {
@@ -73,23 +72,17 @@ impl ScopedCache {
                 if let Some(number) = counted {
                     return Ok(number);
                 }
+                drop(turn);
+                // Whoever went ahead without being first lines up again: many who do so would lose to each
+                // other until all of them have to give up.
+                if let Some(first) = &mut first {
+                    first.retake(self.0.shared.patience()).await;
+                }
             }
             // Others have changed the counter between every look and write of ours.
             Err(ErrorKind::Unavailable.into())
         })
         .await
-    }
-
-    /// Waits for a sealed counter's turns: among the callers of the stack first, and then among stacks. So
-    /// one with thousands of callers is one of those who wait, and not thousands.
-    ///
-    /// Whoever has the second turn may be held back at the server's gate, for the rest that its stack does.
-    /// Nobody else waits long for that: without the turn, the version alone sees to it that nothing is lost.
-    async fn turns(&self, key: &StorageKey) -> (Turn<'_, (u64, StorageKey)>, Option<Turn<'_, StorageKey>>) {
-        let shared = &self.0.shared;
-        let own = shared.own_turns.take(&(self.0.account.flow.number(), *key)).await;
-        let first = tokio::time::timeout(shared.patience(), shared.turns.take(key)).await.ok();
-        (own, first)
     }
 
     /// One attempt where the backend counts; `None` where somebody else was faster.
@@ -155,6 +148,3 @@ impl ScopedCache {
         Ok((outcome == StoreOutcome::Stored).then_some(number.unsigned_abs()))
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -23,15 +23,17 @@
 
 mod look;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::error::Elapsed;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use self::look::{First, Look};
 use super::ScopedCache;
-use super::flight::{News, Seat, Waited};
+use super::flight::{News, Seat, Turn, Waited};
 use super::lease::{Lease, in_background};
 use super::pipeline::check_key;
 use crate::backend::{Condition, StoreOutcome};
@@ -172,17 +174,7 @@ impl ScopedCache {
                 Waited::Over => return Ok(Fetched::Busy),
                 Waited::News(News::Value(value)) => return Ok(Fetched::Hit(value)),
                 Waited::News(News::NoAnswer) => (look.await, true),
-                Waited::Turn(turn) => {
-                    let look = look.await;
-                    match &look {
-                        Ok(Ok(Look::Found(Fetched::Hit(value)))) => turn.land(News::Value(value.clone())),
-                        Ok(Ok(Look::Held(place))) if place == seat.key() => turn.put_off(),
-                        // Cleared meanwhile: the others wait for what nobody will find.
-                        Ok(Ok(Look::Held(_)) | Err(_)) => turn.land(News::NoAnswer),
-                        Ok(Ok(Look::Found(_))) | Err(_) => {}
-                    }
-                    (look, false)
-                }
+                Waited::Turn(turn) => self.look_for_all(turn, look).await,
             };
             match look {
                 Err(_) => return Ok(Fetched::Busy),
@@ -194,7 +186,28 @@ impl ScopedCache {
             }
         }
     }
+
+    /// Looks, and hands what is found to all who wait. Whether it is of no more use to this caller's seat: a
+    /// look that takes long, as its stack is held back at the server, leaves the turn to others.
+    async fn look_for_all(&self, turn: Turn<'_>, look: impl Future<Output = Looked>) -> (Looked, bool) {
+        let mut look = pin!(look);
+        let Ok(look) = timeout(self.0.shared.patience(), &mut look).await else {
+            drop(turn);
+            return (look.await, true);
+        };
+        match &look {
+            Ok(Ok(Look::Found(Fetched::Hit(value)))) => turn.land(News::Value(value.clone())),
+            Ok(Ok(Look::Held(place))) if turn.is_for(place) => turn.put_off(),
+            // Cleared meanwhile: the others wait for what nobody will find.
+            Ok(Ok(Look::Held(_)) | Err(_)) => turn.land(News::NoAnswer),
+            Ok(Ok(Look::Found(_))) | Err(_) => {}
+        }
+        (look, false)
+    }
 }
+
+/// A look that may have taken longer than there was time.
+type Looked = Result<Result<Look, Error>, Elapsed>;
 
 impl Fill {
     /// Stores the computed value. Answers `false` where the right was lost before: its lease ran out

@@ -326,6 +326,11 @@ impl Seat {
 }
 
 impl Turn<'_> {
+    /// Whether it is a turn to look there.
+    pub(super) fn is_for(&self, key: &StorageKey) -> bool {
+        *key == self.seat.key
+    }
+
     /// Hands what was learnt to all who sat when it was asked for.
     pub(super) fn land(&self, news: News) {
         self.seat.land(self.asked, news);

@@ -25,6 +25,7 @@ use crate::key::PartitionKey;
 use crate::limits::KEY_BYTES_MAX;
 use crate::random;
 use crate::stored::{Kind, StorageKey, Stored};
+use crate::turns::SharedTurn;
 use crate::value::Value;
 
 impl ScopedCache {
@@ -122,16 +123,32 @@ impl ScopedCache {
     /// caller's has changed.
     async fn refresh(&self) -> Result<Numbers, Error> {
         let generations = &self.0.shared.generations;
-        let _alone = generations.alone(&self.0.lineage).await;
+        let own_key = self.0.lineage.own_key();
+        // Ten thousand operations that find them old at the same moment ask once. Where no number is ever
+        // fresh, each asks for itself.
+        let _first = match generations.is_any_ever_fresh() {
+            true => Some(self.among_callers(own_key).await),
+            false => None,
+        };
         if let Known::Fresh(numbers) = generations.known(&self.0.lineage) {
             return Ok(numbers);
         }
         // They are kept on several servers, of which that one may hang, and other stacks may wait for them as
-        // well: if the turn does not come soon, they are asked for out of turn.
-        let _turn =
-            tokio::time::timeout(self.0.shared.patience(), self.turn(self.0.lineage.own_key(), 0)).await;
+        // well: if the turn does not come soon, they are asked for out of turn, as one of few.
+        let turn = tokio::time::timeout(self.0.shared.patience(), self.turn(own_key, 0)).await;
+        let _one_of_few = match turn {
+            Ok(Ok(_)) => None,
+            // It is never closed.
+            _ => self.0.account.refreshes.acquire().await.ok(),
+        };
         let numbers = generations.refresh(&self.0.lineage).await;
         numbers.map_err(|error| Error::from(error).nothing_changed())
+    }
+
+    /// Waits for a turn at a key that other callers of this host are at work on.
+    pub(super) async fn among_callers(&self, key: &StorageKey) -> SharedTurn<'_> {
+        let shared = &self.0.shared;
+        shared.turns.take(self.0.account.flow.number(), key, shared.patience()).await
     }
 
     /// The keys under these numbers, derived once for as long as they stay the same.

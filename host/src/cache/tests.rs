@@ -1,3 +1,4 @@
-//! What the tests of the cache stand on.
+//! Tests of what goes through the whole cache, and what they stand on.
 
+mod shared;
 pub(super) mod slow;

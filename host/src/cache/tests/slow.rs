@@ -37,10 +37,32 @@ struct State {
     dice: StdRng,
     /// Fills that somebody may hold: the lease's version, and when it ends.
     held: HashMap<StorageKey, (u64, Instant)>,
+    /// Exchanges under way, and the most that were at once.
+    under_way: usize,
+    most_at_once: usize,
     is_down: bool,
     is_silent: bool,
     /// The only key that a fill can be begun of, if there is one.
     only: Option<StorageKey>,
+}
+
+/// One exchange, for as long as its caller waits for it.
+struct UnderWay<'a>(&'a Mutex<State>);
+
+impl<'a> UnderWay<'a> {
+    fn begin(state: &'a Mutex<State>) -> Self {
+        let mut counted = state.lock().expect("no panic");
+        counted.under_way += 1;
+        counted.most_at_once = counted.most_at_once.max(counted.under_way);
+        drop(counted);
+        Self(state)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.lock().expect("no panic").under_way -= 1;
+    }
 }
 
 impl Slow {
@@ -48,8 +70,15 @@ impl Slow {
         let clock = Clock::manual();
         let memory = Memory::new(16 << 20, clock.clone());
         let dice = StdRng::seed_from_u64(seed);
-        let state =
-            Mutex::new(State { dice, held: HashMap::new(), is_down: false, is_silent: false, only: None });
+        let state = Mutex::new(State {
+            dice,
+            held: HashMap::new(),
+            under_way: 0,
+            most_at_once: 0,
+            is_down: false,
+            is_silent: false,
+            only: None,
+        });
         Arc::new(Self { memory, clock, begun: Instant::now(), state })
     }
 
@@ -63,6 +92,11 @@ impl Slow {
         let config = config.timeout(time).expect("allowed");
         let codec = codec(&config).expect("settings that go together");
         Cache::assemble(config, codec, (Arc::clone(self) as Arc<dyn Backend>, None), None, Some(time))
+    }
+
+    /// The most exchanges that were under way at once.
+    pub(crate) fn most_at_once(&self) -> usize {
+        self.state.lock().expect("no panic").most_at_once
     }
 
     /// Nothing is answered any more.
@@ -97,6 +131,7 @@ impl Slow {
 
     /// One exchange: the operation happens at one moment between the two ways.
     async fn exchange<T>(&self, operation: impl Future<Output = T>) -> Result<T, backend::Error> {
+        let _under_way = UnderWay::begin(&self.state);
         self.way().await?;
         let answer = operation.await;
         self.way().await?;
