@@ -79,6 +79,7 @@ pub(crate) async fn doctor(args: &SettingsArgs) -> Result<(), Failure> {
     }
     findings.extend(look_at_secrets(config));
     findings.extend(look_at_recent(config));
+    findings.push(look_at_quotas(config));
     print(&report(&findings))?;
     match findings.iter().any(|finding| finding.mark == Mark::Wrong) {
         true => Err(Failure::silent(Failure::FAILED)),
@@ -216,6 +217,17 @@ fn look_at_recent(config: &Config) -> Option<Finding> {
             "set encryption_key (CACHE_ENCRYPTION_KEY), or remove recent_dir",
         ),
     })
+}
+
+/// None is set unless somebody sets one, and it is the operator who knows what is usual.
+fn look_at_quotas(config: &Config) -> Finding {
+    let text = match config.has_quotas() {
+        true => "what a stack may do on a host is limited",
+        false => {
+            "none: a stack may do as much as it likes; `quota_operations` and `quota_bytes_written` limit it"
+        }
+    };
+    Finding::fine("quotas", text)
 }
 
 fn report(findings: &[Finding]) -> String {

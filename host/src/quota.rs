@@ -83,7 +83,7 @@ pub(crate) struct Quotas {
 }
 
 impl Quotas {
-    fn of(&self, stack: Option<&str>) -> Quota {
+    pub(crate) fn of(&self, stack: Option<&str>) -> Quota {
         let change = stack.and_then(|stack| self.stacks.get(stack)).copied().unwrap_or_default();
         Quota {
             operations: change.operations.unwrap_or(self.default.operations),

@@ -3,7 +3,7 @@
 //!
 //! Each attack is a function that runs its guest on a host and checks how it ends: by the typed error or the
 //! trap that is documented. Every one goes through [`aftermath`], and with its neighbours through [`memory`]:
-//! other tenants are served during and after it as before, and nothing of it is left.
+//! other tenants are served rightly during it and as fast as before after it, and nothing of it is left.
 
 // What is checked around every attack.
 mod aftermath;

@@ -93,7 +93,7 @@ impl Storage {
     }
 }
 
-/// Hosts of both backends, plain and encrypted, by what they are.
+/// A host of every kind, by what it is.
 pub(crate) async fn hosts() -> Vec<(&'static str, Host)> {
     let mut hosts = Vec::new();
     for kind in Kind::ALL {
@@ -103,7 +103,7 @@ pub(crate) async fn hosts() -> Vec<(&'static str, Host)> {
 }
 
 /// Runs a guest on all of them, and expects it to end well.
-pub(crate) async fn passes_on_both(guest: &str) {
+pub(crate) async fn passes_on_all(guest: &str) {
     for (name, host) in &hosts().await {
         let ended = host.run(guest, Invocation::default()).await;
         assert!(ended.failure.is_none(), "{guest} on {name}: {}", ended.failure.unwrap_or_default());
@@ -115,7 +115,7 @@ macro_rules! passes {
     ($name:ident) => {
         #[tokio::test(flavor = "multi_thread")]
         async fn $name() {
-            $crate::kinds::passes_on_both(stringify!($name)).await;
+            $crate::kinds::passes_on_all(stringify!($name)).await;
         }
     };
 }

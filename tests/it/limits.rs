@@ -29,7 +29,7 @@ async fn limits_one_call_hands_over_a_bounded_amount() {
     traps("limits_one_call_hands_over_a_bounded_amount", &["hostcalls has been exhausted"]).await;
 }
 
-fn number(number: u32) -> NonZeroU32 {
+pub(crate) fn number(number: u32) -> NonZeroU32 {
     NonZeroU32::new(number).expect("not zero")
 }
 

@@ -1,6 +1,5 @@
 //! Noisy neighbours: what one stack does, and what another one notices of it.
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -10,6 +9,7 @@ use strongroom_host::{Cache, CacheCtx, Config, Fetched, InvocationLimits, Quota,
 use tokio::task::JoinSet;
 
 use crate::harness::connect;
+use crate::limits::number;
 use crate::memcached::Memcached;
 
 const FLOOD: u32 = 10_000;
@@ -17,10 +17,6 @@ const FLOOD: u32 = 10_000;
 /// What is at the server when the first quiet call comes is not overtaken; others may be answered while it is
 /// on its way.
 const OVERTAKEN_MAX: u32 = 2 * SERVER_SLOTS as u32;
-
-fn number(number: u32) -> NonZeroU32 {
-    NonZeroU32::new(number).expect("not zero")
-}
 
 fn ctx(cache: &Cache, stack: &str) -> CacheCtx {
     CacheCtx::builder(cache).service("tests").stack(stack).build().expect("valid")

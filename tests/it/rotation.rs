@@ -13,7 +13,7 @@ use crate::kinds::{Kind, Storage};
 const KEY_1: &str = "base64:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 const KEY_2: &str = "base64:AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
 
-/// The keyring is each test's own.
+/// Kinds without a key of their own: the keyring is what is tested.
 const BACKENDS: [Kind; 3] = [Kind::Memory, Kind::Memcached, Kind::MemcachedClassic];
 
 const HOSTS: usize = 3;

@@ -21,6 +21,7 @@ use crate::memcached::Memcached;
 const SERVICE: &str = "hush-service";
 const STACK: &str = "hush-stack";
 const SESSION: &str = "hush-session";
+const ISSUE: &str = "hush-issue";
 const NAMESPACE: &str = "hush-namespace";
 const KEY: &str = "hush-key";
 const VALUE: &str = "hush-value";
@@ -70,7 +71,8 @@ impl Write for Captured {
 
 fn partition() -> Partition {
     let stack = Partition::service(SERVICE).and_then(|service| service.stack(STACK));
-    stack.and_then(|stack| stack.session(SESSION)).expect("valid")
+    let session = stack.and_then(|stack| stack.session(SESSION));
+    session.and_then(|session| session.issued(ISSUE)).expect("valid")
 }
 
 fn config() -> Config {
@@ -188,6 +190,7 @@ async fn no_error_of_an_operation_says_what_it_was_about() {
         failed(Partition::service(&SERVICE.repeat(100))),
         failed(Partition::service(SERVICE).and_then(|service| service.stack(&STACK.repeat(100)))),
         failed(partition().session(&SESSION.repeat(100))),
+        failed(partition().issued(&ISSUE.repeat(100))),
         failed(cache.set_servers(Vec::new())),
     ];
     let outcomes = scoped.set_many(vec![(long.clone(), VALUE.into())], None).await.expect("one by one");

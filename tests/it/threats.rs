@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use miniz_oxide::deflate::compress_to_vec_zlib;
 use strongroom_host::backend::Protocol;
-use strongroom_host::{Cache, CacheCtx, Config, Error, Fetched, Flags, Kind, Scope, ScopedCache, Value};
+use strongroom_host::{Cache, CacheCtx, Config, Error, Fetched, Scope, ScopedCache, Value};
 
 use crate::fault_proxy::{Fault, FaultProxy};
 use crate::harness::connect;
-use crate::kinds::{self, Storage};
+use crate::kinds::{Kind, Storage};
 use crate::memcached::Memcached;
 use crate::own_process::{allocated_bytes, in_a_process_of_its_own, runtime};
 
@@ -28,7 +28,7 @@ fn config() -> Config {
     Config::new().prefix("bank").and_then(|config| config.generation_ttl(Duration::ZERO)).expect("valid")
 }
 
-/// Both, where what is tried is the same over either.
+/// For what does not depend on the protocol.
 const PROTOCOLS: [Protocol; 2] = [Protocol::Meta, Protocol::Classic];
 
 fn encrypted() -> Config {
@@ -38,7 +38,7 @@ fn encrypted() -> Config {
 /// A cache of every kind, and the storage that is its own.
 async fn caches() -> Vec<(Storage, Cache)> {
     let mut caches = Vec::new();
-    for kind in kinds::Kind::ALL {
+    for kind in Kind::ALL {
         let storage = kind.storage();
         let cache = storage.connect(config()).await;
         caches.push((storage, cache));
@@ -169,7 +169,7 @@ async fn until_done<T, F: Future<Output = Result<T, Error>>>(call: impl Fn() -> 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lying_or_restarted_server() {
-    let mut server = Memcached::start();
+    let server = Memcached::start();
     let proxy = FaultProxy::start(server.port(), 12);
     let config = config().host("127.0.0.1").and_then(|config| config.port(proxy.port()));
     let config = config.and_then(|config| config.timeout(Duration::from_millis(300))).expect("valid");
@@ -198,9 +198,21 @@ async fn a_lying_or_restarted_server() {
         }
         assert!(right > 0, "{lie:?}: somebody was told something");
     }
+    for protocol in PROTOCOLS {
+        restarted_servers_have_nothing(protocol).await;
+    }
+}
+
+async fn restarted_servers_have_nothing(protocol: Protocol) {
+    let mut server = Memcached::start();
+    let cache = connect(config().protocol(protocol), &server).await;
+    let stacks = ["acme", "globex"].map(|stack| open(&cache, stack, None));
+    for scoped in &stacks {
+        scoped.set("rates", "lost".into(), None).await.expect("set");
+    }
     server.kill();
     server.restart();
-    for scoped in [&acme, &globex] {
+    for scoped in &stacks {
         let found = until_done(|| scoped.get("rates")).await;
         assert_eq!(found, None, "what it has lost is a miss, and not somebody else's");
     }
@@ -227,6 +239,9 @@ async fn entries_open_at_home_only(protocol: Protocol) {
         server.put(to.as_str(), flags, &stolen);
         assert_eq!(scoped.get(key).await.expect("get"), None, "it opens where it was stored only");
     }
+    globex.delete("rates").await.expect("delete");
+    assert_eq!(globex.get("rates").await.expect("get"), None);
+    server.put(from.as_str(), flags, &stolen);
     assert_eq!(globex.get("rates").await.expect("get"), Some("of rates".into()));
 }
 
@@ -306,8 +321,9 @@ async fn stampede() {
         let acme = open(cache, "acme", None);
         let calls = (0..100).map(|_| acme.fetch("rates", 0, Duration::ZERO));
         let fetched = futures_util::future::join_all(calls).await;
-        let fills = fetched.iter().filter(|fetched| matches!(fetched, Ok(Fetched::Vacant(_)))).count();
-        assert_eq!(fills, 1, "one computes");
+        let are = |is: fn(&Fetched) -> bool| fetched.iter().flatten().filter(|fetched| is(fetched)).count();
+        assert_eq!(are(|fetched| matches!(fetched, Fetched::Vacant(_))), 1, "one computes");
+        assert_eq!(are(|fetched| matches!(fetched, Fetched::Busy)), 99, "the others are told that one does");
     }
 }
 
@@ -355,20 +371,33 @@ async fn clearing_someone_elses_partition() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn downgrade_to_an_entry_in_plain() {
+    for protocol in PROTOCOLS {
+        plain_entries_are_nothing(protocol).await;
+    }
+}
+
+async fn plain_entries_are_nothing(protocol: Protocol) {
     let server = Memcached::start();
-    let cache = connect(encrypted(), &server).await;
+    let cache = connect(encrypted().protocol(protocol), &server).await;
     let acme = open(&cache, "acme", None);
+    // A host of the same deployment, but for the encryption: what it stores lies in the same place.
+    let planter = connect(config().protocol(protocol), &server).await;
+    let planter = open(&planter, "acme", None);
     let key = acme.storage_key("rates").await.expect("a key");
-    for (kind, data) in [(Kind::Text, &b"planted"[..]), (Kind::Bytes, b"planted"), (Kind::Integer, b"41")] {
-        let plant = || server.put(key.as_str(), Flags::entry(kind, 0).0, data);
-        plant();
+    assert_eq!(planter.storage_key("rates").await.expect("a key"), key);
+    for planted in [Value::from("planted"), Value::Bytes("planted".into()), Value::Integer(41)] {
+        let plant = || async {
+            planter.set("rates", planted.clone(), None).await.expect("set");
+            assert!(server.item(key.as_str()).is_some(), "it is there");
+        };
+        plant().await;
         assert_eq!(acme.get("rates").await.expect("get"), None);
         assert_eq!(acme.get_many(&["rates"]).await.expect("get"), [None]);
         assert!(acme.get_versioned("rates").await.expect("get").is_none());
         assert!(matches!(acme.fetch("rates", 0, Duration::ZERO).await, Ok(Fetched::Vacant(_))));
-        plant();
+        plant().await;
         assert_eq!(acme.increment("rates", 1, 7, None).await.expect("increment"), 7, "it is not counted on");
-        plant();
+        plant().await;
         assert!(acme.add("rates", "own".into(), None).await.expect("add"), "nor does it stand in the way");
         assert_eq!(acme.get("rates").await.expect("get"), Some("own".into()));
     }

@@ -1,5 +1,8 @@
 //! The house rules that a machine can see: who imports whom, heads of files, lengths of functions.
 
+mod documents;
+mod secrets;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -253,87 +256,6 @@ fn names(line: &str, name: &str) -> bool {
     })
 }
 
-/// Types that hold secrets: not comparable in a time that depends on how much is right, and not printable.
-const SECRET: &[&str] =
-    &["Secret", "Xaes", "PartitionKeys", "PartitionKey", "KeyDeriver", "Credentials", "Transport", "Config"];
-
-/// Types that hold names, keys or values of guests: not printable either.
-const CONFIDENTIAL: &[&str] =
-    &["Identifier", "Namespace", "StorageKey", "Stored", "Value", "RecentKey", "Page"];
-
-#[test]
-fn secrets_and_names_have_no_derived_debug() {
-    let mut wrong = Vec::new();
-    let mut seen = Vec::new();
-    for source in sources(&["host/src"]) {
-        let code: Vec<_> = source.code().collect();
-        for (name, derived) in derives(&code) {
-            let is_secret = SECRET.contains(&name.as_str());
-            if !is_secret && !CONFIDENTIAL.contains(&name.as_str()) {
-                continue;
-            }
-            let refused = |derived: &str| derived == "Debug" || (is_secret && derived == "PartialEq");
-            wrong.extend(
-                derived
-                    .iter()
-                    .filter(|derived| refused(derived))
-                    .map(|derived| format!("{}: {name} derives {derived}", source.path)),
-            );
-            seen.push(name);
-        }
-    }
-    report("types that must not derive it", wrong);
-    let listed = SECRET.iter().chain(CONFIDENTIAL);
-    report(
-        "on the lists, and not in the code",
-        listed.filter(|name| !seen.contains(&(**name).to_owned())).map(|name| (*name).to_owned()).collect(),
-    );
-}
-
-/// Structs and enums with what each derives.
-fn derives(code: &[&str]) -> Vec<(String, Vec<String>)> {
-    let mut found = Vec::new();
-    let mut derived = Vec::new();
-    for line in code.iter().map(|line| line.trim_start()) {
-        if let Some(list) = line.strip_prefix("#[derive(") {
-            let list = list.trim_end_matches(")]").split(", ");
-            derived.extend(list.map(|path| path.rsplit(':').next().unwrap_or_default().to_owned()));
-        } else if !line.starts_with("#[") {
-            let mut words =
-                line.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty());
-            let is_type = |word: &str| ["struct", "enum"].contains(&word);
-            let is_head = line.starts_with("pub") || line.split(' ').next().is_some_and(is_type);
-            if is_head && words.by_ref().any(is_type) {
-                found.push((words.next().unwrap_or_default().to_owned(), std::mem::take(&mut derived)));
-            }
-            derived.clear();
-        }
-    }
-    found
-}
-
-#[test]
-fn tests_that_the_manual_names_exist() {
-    let everything = everything();
-    let functions: Vec<_> = everything
-        .iter()
-        .flat_map(|source| source.text.lines().filter(|line| is_function(line)))
-        .filter_map(|line| line.split("fn ").nth(1)?.split('(').next())
-        .collect();
-    let mut named = 0;
-    let mut missing = Vec::new();
-    for source in sources(&["host/src/manual"]) {
-        let prose: Vec<_> = source.text.lines().map(|line| line.trim_start_matches("//!").trim()).collect();
-        for after in prose.join(" ").split("test: `").skip(1) {
-            let name = after.split('`').next().unwrap_or_default().to_owned();
-            named += 1;
-            missing.extend((!functions.contains(&name.as_str())).then_some(name));
-        }
-    }
-    assert!(named > 10, "the manual names its tests");
-    report("tests that the manual names", missing);
-}
-
 #[test]
 fn every_package_keeps_the_workspaces_lints() {
     let root_manifest = fs::read_to_string(root().join("Cargo.toml")).expect("the workspace's");
@@ -384,34 +306,6 @@ fn the_top_level_stays_small() {
 }
 
 #[test]
-fn the_threat_models_tests_exist() {
-    let readme = fs::read_to_string(root().join("README.md")).expect("UTF-8");
-    let table = readme.split("## Threat model").nth(1).and_then(|rest| rest.split("\n## ").next());
-    let rows = table.unwrap_or_default().lines().filter(|line| line.starts_with("| ")).skip(1);
-    let tests: Vec<_> = sources(&["host/src", "tests"]).into_iter().filter(Source::is_test).collect();
-    let exists = |name: &str| match name.contains('/') {
-        true => root().join(name).exists(),
-        false => tests.iter().any(|source| {
-            let head = |form: &str| source.text.contains(&form.replace("NAME", name));
-            head("fn NAME(") || head("passes!(NAME)") || head("contract!(NAME(")
-        }),
-    };
-    let mut missing = Vec::new();
-    let mut threats = 0;
-    for row in rows {
-        let tests = row.trim_end_matches(" |").rsplit(" | ").next().unwrap_or_default();
-        let names: Vec<_> = tests.split('`').skip(1).step_by(2).collect();
-        threats += 1;
-        if names.is_empty() {
-            missing.push(format!("{row}: no test"));
-        }
-        missing.extend(names.into_iter().filter(|name| !exists(name)).map(str::to_owned));
-    }
-    assert!(threats > 20, "{threats} threats: is the table there?");
-    report("tests that the threat model names and that don't exist", missing);
-}
-
-#[test]
 fn the_rules_can_fail() {
     assert_eq!(functions("fn a() {\n    b();\n}\n").collect::<Vec<_>>(), [("a".to_owned(), 3)]);
     assert_eq!(
@@ -425,11 +319,6 @@ fn the_rules_can_fail() {
         [3, 2]
     );
     assert_eq!(imported("use crate::codec::{Codec};"), ["codec"]);
-    let code = ["#[derive(Clone, Debug)]", "#[must_use]", "pub(crate) struct A<T>(T);", "struct B {", "}"];
-    let found = [("A", vec!["Clone", "Debug"]), ("B", Vec::new())];
-    let found =
-        found.map(|(name, derived)| (name.to_owned(), derived.into_iter().map(str::to_owned).collect()));
-    assert_eq!(derives(&code), found);
     assert!(names("use rand::Rng;", "rand::") && !names("use operand::Rng;", "rand::"));
     assert!(names("use aes_gcm::Aes256Gcm;", "aes_gcm") && !names("let clapped = 1;", "clap"));
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::Ipv6Addr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -10,6 +10,9 @@ use strongroom_host::backend::{
     Condition, Credentials, Memcached as Backing, MemcachedOptions, Server, StoreOutcome, Tls, TlsFiles,
 };
 use strongroom_host::{Flags, Kind, Lifetime, StorageKey, Stored};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::certificates::Authority;
 use crate::harness::noise;
@@ -139,6 +142,59 @@ async fn a_server_is_reached_over_tls_and_certificates_are_verified() {
     refusal(&Backing::new(MemcachedOptions { servers, ..options })).await;
     let plain = Memcached::start();
     assert!(refusal(&backend(&plain, over_tls(&authority.files()))).await.contains("no TLS"));
+}
+
+/// Somebody on the way to a server, who passes everything on and keeps it.
+async fn listens_in(server: &Memcached) -> (u16, Arc<Mutex<Vec<u8>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let (port, heard) = (listener.local_addr().expect("bound").port(), Arc::new(Mutex::new(Vec::new())));
+    let (server, kept) = (server.port(), Arc::clone(&heard));
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let server = TcpStream::connect(("127.0.0.1", server)).await.expect("it is there");
+            let ((from_client, to_client), (from_server, to_server)) =
+                (client.into_split(), server.into_split());
+            tokio::spawn(pass_on(from_client, to_server, Arc::clone(&kept)));
+            tokio::spawn(pass_on(from_server, to_client, Arc::clone(&kept)));
+        }
+    });
+    (port, heard)
+}
+
+async fn pass_on(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, kept: Arc<Mutex<Vec<u8>>>) {
+    let mut buffer = vec![0; 64 << 10];
+    while let Ok(len @ 1..) = from.read(&mut buffer).await {
+        kept.lock().expect("no panic").extend_from_slice(&buffer[..len]);
+        if to.write_all(&buffer[..len]).await.is_err() {
+            break;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_on_the_way_can_read_keys_values_or_passwords_over_tls() {
+    let file = tempfile::NamedTempFile::new().expect("a temporary directory");
+    fs::write(file.path(), "hosts:cherry\n").expect("it can be written");
+    let asks = ["-Y", file.path().to_str().expect("UTF-8")];
+    let authority = Authority::new();
+    for is_tls in [true, false] {
+        let server = match is_tls {
+            true => authority.server(&["127.0.0.1"], &asks, ""),
+            false => Memcached::start_with(&asks),
+        };
+        let (port, heard) = listens_in(&server).await;
+        let options = if is_tls { over_tls(&authority.files()) } else { MemcachedOptions::default() };
+        let servers = Server::parse(&format!("127.0.0.1:{port}")).into_iter().collect();
+        let credentials = Credentials::new("hosts", "cherry");
+        let backend = Backing::new(MemcachedOptions { servers, credentials, timeout: PATIENCE, ..options });
+        set(&backend, 1, "a value in plain".into()).await;
+        assert_eq!(get(&backend, 1).await, Some("a value in plain".into()));
+        let heard = heard.lock().expect("no panic").clone();
+        for word in ["cherry", key(1).as_str(), "a value in plain"] {
+            let is_heard = heard.windows(word.len()).any(|bytes| bytes == word.as_bytes());
+            assert_eq!(is_heard, !is_tls, "{word}, of {} bytes", heard.len());
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -343,6 +343,9 @@ impl Caller {
         if base().session("a").build().is_ok() {
             self.calls.wrong("a session without a stack was taken");
         }
+        if base().stack(stack).session_issue("a").build().is_ok() {
+            self.calls.wrong("an issue without a session was taken");
+        }
     }
 
     /// A guest's clear: of its own place, and nothing else.

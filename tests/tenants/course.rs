@@ -229,6 +229,7 @@ impl Course {
             ("hosts", "rotations of an encryption key"),
             ("attempts", "swaps with another owner's version"),
             ("attempts", "owners asked for after a twin's write"),
+            ("attempts", "other logins of a session asked for then"),
             ("attempts", "fetches while no owner's fill could be open"),
             ("attempts", "scopes that were asked for and refused"),
             ("attempts", "invocations of a guest"),

@@ -177,6 +177,7 @@ pub(crate) const FOLDINGS: &[fn(&Names<'_>) -> String] = &[
     |names| without(names, &[1, 2]),
     |names| without(names, &[2, 3]),
     |names| without(names, &[3, 4]),
+    |names| without(names, &[1, 2, 3]),
     |names| without(names, &[1, 2, 3, 4]),
     |names| without(names, &[2, 3, 4]),
     // In no order.

@@ -10,8 +10,10 @@ use crate::names::{self, FOLDINGS, KEY_BYTES_MAX, NAME_BYTES_MAX, Names, SEPARAT
 
 const SERVICES: usize = 4;
 const STACKS: usize = 7;
-const SESSIONS: usize = 2;
-const ISSUES: usize = 2;
+/// Of which each stack has two.
+const SESSIONS: usize = 4;
+/// Logins of each session, besides the one that no issue names.
+const ISSUES: usize = 4;
 const NAMESPACES: usize = 3;
 
 /// Keys of each place, by what they are used for.
@@ -105,9 +107,9 @@ impl Population {
         // For each separator a pair of which one begins where the other ends: `a`, `b:a` and `a:b`, `a`.
         let services = some(&[0, 2, 4], SERVICES, dice);
         let stacks = some(&[0, 1, 3, 5, 6], STACKS, dice);
-        let sessions = some(&[0, 6, 4], 2 * SESSIONS, dice);
+        let sessions = some(&[0, 4, 6], SESSIONS, dice);
         let namespaces = some(&[0, 7], NAMESPACES, dice);
-        let issues = some(&[0], ISSUES, dice);
+        let issues = some(&[0, 5, 7], ISSUES, dice);
         let mut this = Self {
             places: Vec::new(),
             keys: keys(&core, all_likes, pool, dice),
@@ -124,7 +126,9 @@ impl Population {
                 let stack_node = this.add_node(of_stack.clone());
                 let nodes = [service_node, stack_node];
                 this.add_places([Some(service), Some(stack), None, None], &namespaces, &nodes);
-                for session in (0..SESSIONS).map(|number| &sessions[(at + number) % sessions.len()]) {
+                // Over all stacks each two of them are together in one.
+                let other = at + 1 + at / sessions.len();
+                for session in [at, other].map(|at| &sessions[at % sessions.len()]) {
                     let node = this.add_node(of_stack.session(session).expect("of the right length"));
                     let nodes = [service_node, stack_node, node];
                     for issue in std::iter::once(None).chain(issues.iter().map(Some)) {
@@ -221,6 +225,12 @@ impl Population {
             _ => dice.below(self.places.len()),
         };
         (0..FOCUS).map(pick).collect()
+    }
+
+    /// Whether two places are of one session, and of other logins under its identifier.
+    pub(crate) fn are_other_logins(&self, first: usize, second: usize) -> bool {
+        let [first, second] = [first, second].map(|place| &self.places[place]);
+        first.scope == Scope::Session && first.nodes == second.nodes && first.issue != second.issue
     }
 
     pub(crate) fn any_spot(&self, dice: &mut Dice) -> Spot {

@@ -172,6 +172,14 @@ pub(crate) fn can_tell() -> bool {
         owner([Some("a"), Some("a"), None, None, None, Some("k")], "one"),
         owner([Some("a"), Some("a"), Some(""), None, Some("b"), Some("k")], "one"),
     ];
+    let login = owner([Some("a"), Some("a"), Some("b"), Some("c"), None, Some("k")], "one");
+    let other_logins = [
+        owner([Some("a"), Some("a"), Some("b"), Some("d"), None, Some("k")], "one"),
+        owner([Some("a"), Some("a"), Some("b"), None, None, Some("k")], "one"),
+        owner([Some("a"), Some("a"), Some("c"), Some("b"), None, Some("k")], "one"),
+        owner([Some("a"), Some("a"), Some("b"), None, Some("c"), Some("k")], "one"),
+    ];
+    let is_foreign = |owner: &Owner<'_>, value: &Value| matches!(check(owner, value), Err(Wrong::Foreign(_)));
     (0..100).all(|number| {
         let origin = Origin { number, writer: 3, encrypted_with: 2 };
         let value = make(&ours, origin, &mut dice);
@@ -182,7 +190,12 @@ pub(crate) fn can_tell() -> bool {
             matches!(check(&ours, &Value::Bytes(bytes.into())), Err(Wrong::Garbled(_)))
         };
         check(&ours, &value) == Ok(origin)
-            && others.iter().all(|other| matches!(check(other, &value), Err(Wrong::Foreign(_))))
+            && others.iter().all(|other| is_foreign(other, &value))
+            && {
+                let value = make(&login, origin, &mut dice);
+                check(&login, &value) == Ok(origin)
+                    && other_logins.iter().all(|other| is_foreign(other, &value))
+            }
             && garbled(dice.below(text.len()))
             && check(&ours, &Value::Text(text[..text.len() - 1].to_owned())).is_err()
             && check(&ours, &Value::Integer(5)).is_err()

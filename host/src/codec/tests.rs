@@ -44,7 +44,7 @@ fn text(bytes: usize) -> String {
     "the quick brown fox, ".chars().cycle().take(bytes).collect()
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

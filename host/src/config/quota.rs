@@ -34,6 +34,13 @@ impl Config {
         Ok(self)
     }
 
+    /// Whether the quota of any stack is limited.
+    pub fn has_quotas(&self) -> bool {
+        let is_limited = |quota: Quota| quota != Quota::UNLIMITED;
+        is_limited(self.quotas.default)
+            || self.quotas.stacks.keys().any(|stack| is_limited(self.quotas.of(Some(stack))))
+    }
+
     /// What each invocation may do, unless its [`CacheCtx`](crate::CacheCtxBuilder::limits) says something
     /// else; [no limit](InvocationLimits::UNLIMITED) unless set.
     #[must_use]
@@ -119,6 +126,14 @@ mod tests {
         {
             assert!(read_change(wrong).is_none(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_quota_is_one_where_any_stack_is_limited() {
+        assert!(!Config::new().has_quotas());
+        assert!(read("quota_concurrent", &["5"]).expect("of the right form").has_quotas());
+        assert!(read("stack_quotas", &["acme: operations=5"]).expect("of the right form").has_quotas());
+        assert!(!read("stack_quotas", &["acme: operations=none"]).expect("of the right form").has_quotas());
     }
 
     #[test]

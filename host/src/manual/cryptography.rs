@@ -63,6 +63,14 @@
 //! - **Lengths**: an entry is 44 bytes longer than what it holds. GCM's own bound, 64 GiB, is 4096 times the
 //!   largest value.
 //!
+//! # What is compared
+//!
+//! Nothing here compares a secret in a time that tells how much of it was right. An entry's tag is compared
+//! by `aes-gcm`, in constant time. Key ids are public. The keys of a ring are compared with each other once,
+//! when it is made, by whoever set them. Types that hold a secret have no `==` and no derived `Debug` (test:
+//! `secrets_and_names_have_no_derived_debug`), and versions, which guests send, are compared by the backend
+//! and are no secret: they are permuted, so that they say nothing of other versions.
+//!
 //! # What rotates
 //!
 //! The **encryption key**: every entry names its key, one key seals and any number open. In the documented

@@ -1,5 +1,6 @@
 //! What must hold around every attack, whatever it does: other tenants' entries stay, are served and can be
-//! written, no slower than before, and no task is left behind.
+//! written meanwhile; afterwards a read takes no longer than before, as far as a noisy machine can tell (up
+//! to three times), and no task is left behind.
 
 use std::pin::Pin;
 use std::time::{Duration, Instant};

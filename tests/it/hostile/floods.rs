@@ -18,7 +18,7 @@ attacks! {
     hostile_does_one_thing_without_end on BOTH;
     a_flood_of_namespaces_is_served on &Kind::ALL;
     a_flood_of_handles_traps on BOTH;
-    a_flood_of_handles_ends_with_the_invocations_own on BOTH, with few_handles;
+    a_flood_of_handles_ends_with_the_invocations_own on BOTH, with one_handle;
     an_endless_loop_is_stopped on BOTH;
     a_start_function_that_never_ends_is_stopped on BOTH;
     a_realloc_that_never_ends_is_stopped on BOTH;
@@ -48,7 +48,7 @@ async fn a_flood_of_handles_traps(host: &Host) {
     stopped("handles", run(host, HANDLES, &[]).await.failure, &TABLE_IS_FULL);
 }
 
-fn few_handles() -> Config {
+fn one_handle() -> Config {
     Config::new().invocation_limits(InvocationLimits::UNLIMITED.handles(NonZeroU32::MIN))
 }
 

@@ -1,4 +1,4 @@
-//! Whether an attack's memory is back: it is repeated in a process of its own.
+//! Whether an attack's memory is back: it is repeated in a process of its own, on both backends in plain.
 
 use std::time::Duration;
 

@@ -29,6 +29,9 @@ impl Caller {
             others.push((elsewhere, first));
         }
         scene.tally.add("attempts", "owners asked for after a twin's write", others.len() as u64);
+        let is_login = |(_, spot): &&(_, Spot)| scene.population.are_other_logins(first.place, spot.place);
+        let logins = others.iter().filter(is_login).count() as u64;
+        scene.tally.add("attempts", "other logins of a session asked for then", logins);
         match role(first.key) {
             Role::Value => {
                 let lifetime = self.lifetime();
@@ -103,7 +106,9 @@ impl Caller {
         if before.is_none() || there.is_none() {
             return;
         }
-        self.disturb(steady, first, other).await;
+        if !self.disturb(steady, first, other).await {
+            return;
+        }
         let still_there = self.number_at(&owner, first).await;
         if truth.deeds(&scene.population, first) != before {
             return;
@@ -118,8 +123,8 @@ impl Caller {
         }
     }
 
-    /// Does for somebody what must not touch another's entry.
-    async fn disturb(&mut self, stage: usize, first: Spot, other: Spot) {
+    /// Does for somebody what must not touch another's entry, where there is anything.
+    async fn disturb(&mut self, stage: usize, first: Spot, other: Spot) -> bool {
         let scene = Arc::clone(&self.scene);
         let truth = &scene.stages[stage].truth;
         let visit = scene.visit(stage, other.place, &mut self.calls.dice);
@@ -137,11 +142,12 @@ impl Caller {
             }
             _ => {
                 let own = |node: &&usize| !places[first.place].nodes.contains(node);
-                let Some(&node) = places[other.place].nodes.iter().find(own) else { return };
+                let Some(&node) = places[other.place].nodes.iter().find(own) else { return false };
                 self.remember("clears as an operator what contains", &visit, other);
                 operator::end(&scene, stage, node, Ending::Clear, &mut self.calls).await;
             }
         }
+        true
     }
 
     /// The number of the value that is there.

@@ -10,6 +10,7 @@ use xaes_256_gcm::Xaes256Gcm;
 use xaes_256_gcm::aead::{Aead, KeyInit as _, Payload};
 
 use super::*;
+use crate::codec::tests::hex;
 
 const NONCE: &[u8; NONCE_BYTES] = b"ABCDEFGHIJKLMNOPQRSTUVWX";
 
@@ -29,10 +30,6 @@ fn opened(key: &[u8; KEY_BYTES], nonce: &[u8; NONCE_BYTES], aad: &[u8], sealed: 
 /// What the crate that we do not use in production makes of the same.
 fn oracle(key: &[u8; KEY_BYTES], nonce: &[u8; NONCE_BYTES], aad: &[u8], msg: &[u8]) -> Vec<u8> {
     Xaes256Gcm::new(key.into()).encrypt(nonce.into(), Payload { msg, aad }).expect("far below 64 GiB")
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use argon2::ParamsBuilder;
 
 use super::*;
+use crate::codec::tests::hex;
 
 fn secret(text: &str) -> Secret {
     Secret::from_text(text, Purpose::Encryption).expect("a good secret")
@@ -16,10 +17,6 @@ fn numbered(number: u64) -> Secret {
     let mut bytes = [0; SECRET_BYTES];
     bytes[24..].copy_from_slice(&number.to_be_bytes());
     secret(&format!("{BASE64}{}", STANDARD.encode(bytes)))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Appendix A of RFC 5869, with SHA-256: salt, input, info and what comes of it.
