@@ -187,8 +187,9 @@ impl ScopedCache {
         }
     }
 
-    /// Looks, and hands what is found to all who wait. Whether it is of no more use to this caller's seat: a
-    /// look that takes long, as its stack is held back at the server, leaves the turn to others.
+    /// Looks, and hands what is found to all who wait. A look that takes long, as its stack is held back at
+    /// the server, leaves the turn to others; answers as well whether it did, so that the seat is of no more
+    /// use.
     async fn look_for_all(&self, turn: Turn<'_>, look: impl Future<Output = Looked>) -> (Looked, bool) {
         let mut look = pin!(look);
         let Ok(look) = timeout(self.0.shared.patience(), &mut look).await else {
