@@ -101,7 +101,7 @@ async fn a_stack_has_all_slots_while_nobody_is_quiet_and_few_while_somebody_is()
 async fn the_more_a_stack_has_in_the_queue_the_fewer_slots_it_has() {
     let (queue, flow) = (queue(), Flow::new());
     for (operations, expected) in
-        [(10, 10), (16, 16), (17, 15), (32, 8), (64, BUSY_SLOTS), (10_000, BUSY_SLOTS)]
+        [(10, 10), (16, 16), (17, 15), (32, 8), (64, 4), (128, BUSY_SLOTS), (10_000, BUSY_SLOTS)]
     {
         call_quietly(&queue);
         let (mut held, mut waiting) = flood(&queue, &flow, operations);
