@@ -28,7 +28,7 @@ fn lines(encryption_key: &[u8; SECRET_BYTES], key_secret: &[u8; SECRET_BYTES]) -
     let mut encoded = [encryption_key, key_secret].map(|secret| STANDARD.encode(secret));
     let [encryption_key, key_secret] = &encoded;
     let lines = Zeroizing::new(format!(
-        "# Encrypts entries. To replace it, move the old one to previous_keys = [\"...\"], so that its entries still open.\n\
+        "# Encrypts entries. To replace it, add the new one to previous_keys = [\"...\"] on all hosts, then swap the two on all hosts.\n\
          encryption_key = \"base64:{}\"\n\
          # Hides names in storage keys. To be kept for good, and the same on every host: changing it loses every entry.\n\
          key_secret = \"base64:{}\"\n",

@@ -38,7 +38,8 @@ impl Config {
     ) -> Result<Self, Error> {
         for setting in SETTINGS {
             let variable = format!("CACHE_{}", setting.name.to_ascii_uppercase());
-            let Some(text) = variable_of(&variable) else { continue };
+            // An empty one is not set: above all it must not switch off the encryption that a file asks for.
+            let Some(text) = variable_of(&variable).filter(|text| !text.is_empty()) else { continue };
             let text =
                 text.into_string().map_err(|_| Error::invalid_config(format!("{variable}: not UTF-8")))?;
             // Any of them may be a secret. What the environment itself holds is not ours to wipe.
@@ -176,7 +177,7 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
     SETTINGS.iter().map(|setting| setting.name)
 }
 
-/// `servers = ["host:port", ...]`. An empty entry is none, as an empty variable is one that is not set.
+/// `servers = ["host:port", ...]`. An empty entry is none.
 fn read_servers(config: Config, servers: &[String]) -> Result<Config, Error> {
     let allowed = || Error::invalid_config(format!("allowed are {}", Server::FORM));
     let servers = servers.iter().filter(|server| !server.is_empty());
@@ -207,5 +208,39 @@ fn reason(error: &Error) -> String {
     match message.split_once(": ") {
         Some((name, reason)) if SETTINGS.iter().any(|setting| setting.name == name) => reason.to_owned(),
         _ => message,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A deployment's file may be read beside an environment in which somebody's `${KEY}` is not set.
+    #[test]
+    fn an_empty_variable_changes_nothing_that_a_file_has_set() {
+        let key = format!("base64:{}=", "A".repeat(43));
+        let config = [
+            ("encryption_key", key.as_str()),
+            ("key_secret", &key),
+            ("servers", "127.0.0.1:1"),
+            ("quota_operations", "5"),
+            ("recent_dir", "/recent"),
+            ("password", "cherry"),
+        ]
+        .into_iter()
+        .try_fold(Config::new(), |config, (name, value)| config.with_setting(name, &[value.to_owned()]));
+        let config = config.and_then(|config| config.with_variables(|_| Some(OsString::new())));
+        let config = config.expect("an empty one is none, of whatever form its setting is");
+        assert!(config.is_encrypted() && config.has_key_secret() && config.has_quotas());
+        assert!(config.has_recent_dir() && config.server_list().len() == 1);
+    }
+
+    #[test]
+    fn a_variable_that_is_set_overrides_a_file() {
+        let set =
+            |variable: &str| (variable == "CACHE_SERVERS").then(|| OsString::from("127.0.0.1:2,127.0.0.1:3"));
+        let config = Config::new().with_setting("servers", &["127.0.0.1:1".to_owned()]);
+        let config = config.and_then(|config| config.with_variables(set)).expect("of the right form");
+        assert_eq!(config.server_list().len(), 2);
     }
 }
