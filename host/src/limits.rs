@@ -44,8 +44,8 @@ pub const FILL_LEASE: Duration = Duration::from_secs(10);
 /// Fills of callers who are gone that are given back at once for one stack. An instance may leave a thousand.
 pub const GIVE_BACKS_MAX: usize = 64;
 
-/// Operations of one stack that read generation numbers at once without a turn at their server, which did not
-/// come: as many as a stack has under way that is never held back.
+/// Operations of one stack that read generation numbers at once though their turn at the server did not come
+/// soon: as many as a stack may have under way that is never held back.
 pub const REFRESHES_MAX: usize = 16;
 
 /// By how many percent the lifetime of what a fill stores is shortened at most, unless configured. One minute
